@@ -1,96 +1,190 @@
-# Everything that is done in this repository. Each target does its own set-up: it needs Python 3.11
-# or newer, make, and a package registry the first time. `make` alone lists the targets.
+# Everything that is done in this repository. Each target does its own set-up: it needs make, bash,
+# Python 3.11 or newer and, the first time, a package registry. `make` alone lists the targets.
 
 PYTHON ?= python3
-VENV   ?= .venv
-SEEDS  ?= 200
+# Another interpreter gets an environment of its own: make test PYTHON=python3.13
+VENV   ?= $(if $(filter python3,$(PYTHON)),.venv,.venv-$(notdir $(PYTHON)))
 NPM    ?= npm
-PYTEST_ARGS ?=
+SEEDS  ?= 200
+# Passed on to pytest: make test ARGS="-k refresh -x"
+ARGS   ?=
+# Set to 1 to let `make lock` take newer versions.
+UPGRADE ?=
 
-BUILD  := build
-BIN    := $(VENV)/bin
-UV     := $(BIN)/uv
-LAYER  := layers/snaproll
-# sam build looks for the python3.13 that the functions run with.
-FUNCTION_PYTHON ?= python3.13
+BIN      := $(VENV)/bin
+SAM_VENV := .venv-sam
+SCAN_VENV := .venv-scan
+LAYER    := layers/snaproll
+BUILD    := build
+TRANSLATED := $(BUILD)/template.translated.json
+TEMPLATES  := template.yaml $(wildcard fleet/template.yaml)
+DEFINITION := statemachines/rollout.asl.yaml
 
-.DEFAULT_GOAL := help
-.DELETE_ON_ERROR:
-MAKEFLAGS += --no-builtin-rules
+# Stamps: an environment is as new as the lock that it was installed from.
+DEV  := $(VENV)/.installed
+SAM  := $(SAM_VENV)/.installed
+SCAN := $(SCAN_VENV)/.installed
+NODE := .ci/node/node_modules/.installed
+
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.DEFAULT_GOAL := help
+.SECONDARY: $(BIN)/uv $(SAM_VENV)/bin/uv $(SCAN_VENV)/bin/uv
 
-# A stamp is newer than the lock that an environment was made from, so a second run is instant.
-DEV  := $(VENV)/.installed-dev
-SAM  := $(VENV)-sam/.installed-sam
-SCAN := $(VENV)-scan/.installed-scan
-NODE := .ci/node/node_modules/.installed
+# sam needs a Region to read a template, and no target here may reach an account or its telemetry.
+export AWS_DEFAULT_REGION ?= us-east-1
+export SAM_CLI_TELEMETRY := 0
+
+##@ Use
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^##@/ { printf "\n%s\n", substr($$0, 5) } \
+	  /^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-##@ environments
+.PHONY: demo
+demo: $(DEV) ## Play the rollouts of the story in the embedded AWS; writes build/demo.json
+	@mkdir -p $(BUILD)
+	$(BIN)/python -m embedded.scenarios.demo
 
-# $(call venv,folder): an environment with nothing but pip and the pinned uv.
-define venv
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "snaproll needs Python 3.11 or newer, and '$(PYTHON)' is $$($(PYTHON) --version 2>&1)." >&2; \
-	  echo "Name a newer one: make $(MAKECMDGOALS) PYTHON=python3.13 VENV=.venv-3.13" >&2; exit 1; }
-	@echo "setting up $(1) with $$($(PYTHON) --version)"
-	@rm -rf $(1)
-	@$(PYTHON) -m venv $(1) || { \
-	  echo "'$(PYTHON) -m venv' failed; on Debian and Ubuntu install the package python3-venv." >&2; exit 1; }
-	@$(1)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
-endef
+.PHONY: simulate
+simulate: $(DEV) ## Play SEEDS=200 random schedules and check the invariants after each step
+	@mkdir -p $(BUILD)
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
 
-# $(call install,folder,locks): exactly what the locks name.
-define install
-	@$(1)/bin/uv pip sync --quiet --python $(1)/bin/python --require-hashes $(2) requirements/uv.txt
-	@touch $@
-endef
+.PHONY: bench
+bench: $(DEV) ## Measure the budgets of docs/ (import time, calls, transitions, speed)
+	@mkdir -p $(BUILD)
+	$(BIN)/python -m tests.performance
 
-$(VENV)/pyvenv.cfg: requirements/uv.txt
-	$(call venv,$(VENV))
-	@touch $@
+.PHONY: build
+build: $(SAM) template.yaml $(LAYER)/src/requirements.txt ## Build what would be deployed (sam build; needs Python 3.13)
+	@python=$$(.ci/find-python 3.13) && \
+	  PATH="$$(dirname "$$python"):$$PATH" $(SAM_VENV)/bin/sam build
 
-$(VENV)-sam/pyvenv.cfg: requirements/uv.txt
-	$(call venv,$(VENV)-sam)
-	@touch $@
+##@ Check
 
-$(VENV)-scan/pyvenv.cfg: requirements/uv.txt
-	$(call venv,$(VENV)-scan)
-	@touch $@
+.PHONY: test
+test: $(DEV) ## Run the tests (ARGS="…" is passed on to pytest)
+	$(BIN)/python -m pytest $(ARGS)
 
-$(DEV): $(VENV)/pyvenv.cfg requirements/dev.txt
-	$(call install,$(VENV),requirements/dev.txt)
+.PHONY: coverage
+coverage: $(DEV) ## Run the tests and report the lines and branches that none reaches
+	@mkdir -p $(BUILD)
+	$(BIN)/coverage run -m pytest $(ARGS)
+	$(BIN)/coverage report
 
-$(SAM): $(VENV)-sam/pyvenv.cfg requirements/sam.txt
-	$(call install,$(VENV)-sam,requirements/sam.txt)
+.PHONY: lint
+lint: $(DEV) ## Check style, format and the direction of imports
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/lint-imports --no-cache
 
-$(SCAN): $(VENV)-scan/pyvenv.cfg requirements/scan.txt
-	$(call install,$(VENV)-scan,requirements/scan.txt)
+.PHONY: format
+format: $(DEV) ## Format the code and mend what ruff can mend
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+.PHONY: types
+types: $(DEV) ## Check the types (mypy, strict)
+	$(BIN)/mypy
+
+.PHONY: check-templates
+check-templates: $(DEV) $(SAM) $(TRANSLATED) $(TEMPLATES) ## Check the templates, as written and as CloudFormation will see them
+	$(BIN)/cfn-lint $(TEMPLATES) $(TRANSLATED)
+	$(SAM_VENV)/bin/sam validate --lint --template template.yaml
+
+.PHONY: check-definition
+check-definition: $(NODE) $(DEFINITION) ## Check the state machine definition (needs Node)
+	.ci/node/node_modules/.bin/asl-validator --yaml-path $(DEFINITION)
+
+.PHONY: scan
+scan: $(SCAN) $(TRANSLATED) ## Scan the translated template for insecure settings
+	$(SCAN_VENV)/bin/checkov --config-file .ci/checkov.yaml --file $(TRANSLATED)
+
+.PHONY: ci
+ci: ## Run everything that must pass before a change lands
+	bash .ci/run
+
+$(TRANSLATED): template.yaml $(wildcard statemachines/*) embedded/translate.py | $(DEV)
+	@mkdir -p $(@D)
+	$(BIN)/python -m embedded.translate template.yaml > $@
+
+##@ Environments
 
 .PHONY: setup
-setup: $(DEV) ## Make the development environment (every target does, when it needs it)
-
-##@ locks
-UPGRADE ?=
-LOCKS := $(LAYER)/src/requirements.txt requirements/dev.txt requirements/sam.txt requirements/scan.txt requirements/uv.txt
-
-# $(call compile,source and options,output): versions stay as the output has them unless UPGRADE=1.
-compile = $(UV) pip compile --quiet --no-sources --universal --python-version 3.11 --generate-hashes \
-	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade) $(1) --output-file $(2)
-
-# $(call compile-all,folder): development first, so that the layer gets the versions that were tested.
-define compile-all
-	$(call compile,$(LAYER)/pyproject.toml --group dev,$(1)requirements/dev.txt)
-	$(call compile,$(LAYER)/pyproject.toml --constraints $(1)requirements/dev.txt,$(1)$(LAYER)/src/requirements.txt)
-	$(call compile,--group sam,$(1)requirements/sam.txt)
-	$(call compile,--group scan,$(1)requirements/scan.txt)
-	$(call compile,--group uv,$(1)requirements/uv.txt)
-endef
+setup: $(DEV) ## Make the development environment (every target does when it needs it)
 
 .PHONY: lock
-lock: $(VENV)/pyvenv.cfg ## Write the locked requirements anew (UPGRADE=1 takes newer versions)
-	$(call compile-all,)
+lock: $(BIN)/uv ## Write the locked requirements anew (UPGRADE=1 takes newer versions)
+	$(call compile-all,.)
+
+.PHONY: lock-check
+lock-check: $(BIN)/uv ## Check that the locks are what the requirements ask for
+	@rm -rf $(BUILD)/locks
+	@for file in $(LOCK_INPUTS) $(LOCKS); do \
+	  mkdir -p "$(BUILD)/locks/$$(dirname $$file)"; cp $$file "$(BUILD)/locks/$$file"; done
+	$(call compile-all,$(BUILD)/locks)
+	@for lock in $(LOCKS); do diff -u $$lock $(BUILD)/locks/$$lock || { \
+	  echo "$$lock is not what its requirements ask for: run 'make lock' and commit the result." >&2; \
+	  exit 1; }; done
+	@echo "the locks are current"
+
+.PHONY: clean
+clean: ## Remove what commands have produced, environments included
+	rm -rf $(BUILD) .aws-sam .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-* $(VENV) .ci/node/node_modules
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+LOCK_INPUTS := pyproject.toml $(LAYER)/pyproject.toml
+LOCKS := requirements/dev.txt $(LAYER)/src/requirements.txt \
+	requirements/sam.txt requirements/scan.txt requirements/uv.txt
+
+# $(call compile,folder,sources,lock): versions stay as the lock has them unless UPGRADE says otherwise.
+compile = @cd $(1) && $(abspath $(BIN))/uv pip compile --quiet --universal --python-version 3.11 \
+	--generate-hashes --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) $(2) --output-file $(3)
+
+# $(call compile-all,folder): the layer after development, so that it gets the versions that were tested.
+define compile-all
+	$(call compile,$(1),$(LAYER)/pyproject.toml --group dev,requirements/dev.txt)
+	$(call compile,$(1),$(LAYER)/pyproject.toml --constraints requirements/dev.txt,$(LAYER)/src/requirements.txt)
+	$(call compile,$(1),--group sam,requirements/sam.txt)
+	$(call compile,$(1),--group scan,requirements/scan.txt)
+	$(call compile,$(1),--group uv,requirements/uv.txt)
+endef
+
+# $(call install,environment,lock): exactly what the lock names, nothing else.
+install = @$(1)/bin/uv pip sync --quiet --python $(1)/bin/python --require-hashes $(2) requirements/uv.txt
+
+$(DEV): $(BIN)/uv requirements/dev.txt
+	$(call install,$(VENV),requirements/dev.txt)
+	@# The layer's package is imported from the work tree, as an editable install would have it.
+	@$(BIN)/python -c 'import pathlib, sysconfig; \
+	  pathlib.Path(sysconfig.get_path("purelib"), "snaproll.pth").write_text("$(CURDIR)/$(LAYER)/src\n")'
+	@touch $@
+
+$(SAM): $(SAM_VENV)/bin/uv requirements/sam.txt
+	$(call install,$(SAM_VENV),requirements/sam.txt)
+	@touch $@
+
+$(SCAN): $(SCAN_VENV)/bin/uv requirements/scan.txt
+	$(call install,$(SCAN_VENV),requirements/scan.txt)
+	@touch $@
+
+$(NODE): .ci/node/package-lock.json
+	$(NPM) ci --prefix .ci/node --ignore-scripts
+	@touch $@
+
+# An environment begins with pip, which installs the pinned uv, which installs the rest.
+%/bin/uv: requirements/uv.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "snaproll needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1 | head -n 1)." >&2; \
+	  echo "Name another interpreter: make $(MAKECMDGOALS) PYTHON=python3.13" >&2; exit 1; }
+	@if ! $*/bin/python -m pip --version >/dev/null 2>&1; then \
+	  echo "making $* with $$($(PYTHON) --version)"; \
+	  $(PYTHON) -m venv --clear $* || { \
+	    echo "'$(PYTHON) -m venv' failed: on Debian and Ubuntu install the package python3-venv." >&2; exit 1; }; fi
+	@$*/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@touch $@
