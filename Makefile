@@ -80,7 +80,7 @@ coverage: $(DEV) ## Run the tests and report the lines and branches that none re
 lint: $(DEV) ## Check style, format and the direction of imports
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/lint-imports --no-cache
+	$(BIN)/lint-imports --no-logo --no-cache
 
 .PHONY: format
 format: $(DEV) ## Format the code and mend what ruff can mend
