@@ -1,0 +1,256 @@
+"""The direct door: ordinary boto3 clients whose calls go straight into a world.
+
+A hook on botocore's ``creating-client-class`` puts :class:`DirectClient` in front of the client's
+own class. Everything before the network stays botocore's: parameter validation, the
+``provide-client-params`` and ``before-parameter-build`` handlers, paginators, the exception
+classes, and the question which errors the SDK retries. Everything after it is ``World.call``.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from functools import cache
+from typing import TYPE_CHECKING, Any, cast
+
+import botocore.session
+from botocore.awsrequest import AWSResponse
+from botocore.client import BaseClient
+from botocore.exceptions import HTTPClientError, ParamValidationError
+from botocore.response import StreamingBody
+from botocore.retries.standard import RetryContext, StandardRetryConditions
+from botocore.validate import ParamValidator
+
+from embedded.replies import misfits
+from embedded.world.errors import AwsError, NotEmulatedError
+from embedded.world.values import copied
+
+if TYPE_CHECKING:
+    import boto3
+    from botocore.model import OperationModel, ServiceModel
+
+    from embedded.world.world import World
+
+SDK_ATTEMPTS = 3
+"""Attempts in all, the first included: botocore's default in its ``standard`` retry mode."""
+HTTP_OK = 200
+HTTP_BAD_REQUEST = 400
+
+_validator = ParamValidator()
+
+
+def session(
+    world: World,
+    caller: str = "operator",
+    *,
+    max_attempts: int = SDK_ATTEMPTS,
+    check_replies: bool = True,
+) -> boto3.Session:
+    """Give a session whose clients call ``world``.
+
+    Parameters
+    ----------
+    world
+        Where the calls go.
+    caller
+        Who calls: the logical name of a function, or ``operator``; faults and recordings see it.
+    max_attempts
+        How often the SDK tries one call in all. Retries happen at one emulated instant, because
+        emulated time stands still while a handler runs.
+    check_replies
+        Hold every reply of a model against botocore's output shape, so that a misspelt member
+        is an error here as it would be missing on the wire. Costs about as much as the call.
+
+    Returns
+    -------
+    boto3.Session
+        Only its ``client`` method: what the type promises beyond that is not there.
+    """
+    return cast("boto3.Session", DirectSession(world, caller, max_attempts, check_replies))
+
+
+class DirectSession:
+    """Hands out clients that are bound to one world and one caller."""
+
+    def __init__(
+        self,
+        world: World,
+        caller: str,
+        max_attempts: int,
+        check_replies: bool,  # noqa: FBT001 - a positional only for ``session`` above
+    ) -> None:
+        self._binding = _Binding(
+            world, caller, StandardRetryConditions(max_attempts=max_attempts), check_replies
+        )
+
+    def client(self, service_name: str) -> BaseClient:
+        """Give a client of a service.
+
+        botocore takes tens of milliseconds to build a client, so one per service is built in a
+        process; what is handed out is a shallow twin of it that knows its world.
+        """
+        prototype = _prototype(service_name, self._binding.world.region)
+        twin: BaseClient = object.__new__(type(prototype))
+        twin.__dict__.update(prototype.__dict__)
+        twin.__dict__["_binding"] = self._binding
+        return twin
+
+
+class _Binding:
+    """Where a client's calls go, on whose behalf, and how stubbornly."""
+
+    def __init__(
+        self,
+        world: World,
+        caller: str,
+        retries: StandardRetryConditions,
+        check_replies: bool,  # noqa: FBT001 - see DirectSession
+    ) -> None:
+        self.world = world
+        self.caller = caller
+        self.retries = retries
+        self.check_replies = check_replies
+
+
+class DirectClient(BaseClient):
+    """What is put in front of a generated client class: the network is gone."""
+
+    _binding: _Binding
+    _service_model: ServiceModel
+
+    def get_waiter(self, waiter_name: str) -> Any:
+        """Refuse: botocore's waiters sleep in real time, and here time would stand still."""
+        raise NotEmulatedError(f"the waiter {waiter_name} (botocore's waiters sleep in real time)")
+
+    def _make_api_call(self, operation_name: str, api_params: Any) -> Any:
+        operation = self._service_model.operation_model(operation_name)
+        params = self._prepared(operation, api_params)
+        service = self._service_model.service_name
+        binding = self._binding
+        attempt = 0
+        while True:
+            attempt += 1
+            answer: _Failure | HTTPClientError
+            try:
+                reply = binding.world.call(
+                    service, operation_name, params, caller=binding.caller, attempt=attempt
+                )
+            except NotEmulatedError:
+                raise
+            except AwsError as error:
+                answer = _Failure(error, self._service_model)
+            except HTTPClientError as error:
+                answer = error
+            else:
+                return self._answered(operation, reply, attempt)
+            if not binding.retries.is_retryable(_retry_context(operation, answer, attempt)):
+                self._give_up(operation_name, answer, attempt)
+
+    def _prepared(self, operation: OperationModel, api_params: Any) -> dict[str, Any]:
+        """Do what botocore does with parameters before it serialises them."""
+        params = dict(api_params)
+        for token in operation.idempotent_members:
+            if token not in params:
+                params[token] = self._binding.world.new_uuid()
+        context: dict[str, Any] = {
+            "client_region": self.meta.region_name,
+            "client_config": self.meta.config,
+        }
+        params = self._emit_api_params(
+            api_params=params, operation_model=operation, context=context
+        )
+        if operation.input_shape is not None:
+            report = _validator.validate(params, operation.input_shape)
+            if report.has_errors():
+                raise ParamValidationError(report=report.generate_report())
+        prepared: dict[str, Any] = copied(params)
+        return prepared
+
+    def _answered(self, operation: OperationModel, reply: Any, attempt: int) -> dict[str, Any]:
+        parsed: dict[str, Any] = dict(reply)
+        shape = operation.output_shape
+        if self._binding.check_replies and shape is not None:
+            wrong = list(misfits(shape, parsed))
+            if wrong:
+                raise TypeError(f"the model's reply to {operation.name}: {'; '.join(wrong)}")
+        if operation.has_streaming_output and shape is not None:
+            body: bytes = parsed[shape.serialization["payload"]]
+            parsed[shape.serialization["payload"]] = StreamingBody(io.BytesIO(body), len(body))
+        parsed["ResponseMetadata"] = self._metadata(HTTP_OK, attempt)
+        return parsed
+
+    def _give_up(
+        self, operation_name: str, answer: _Failure | HTTPClientError, attempt: int
+    ) -> None:
+        """Raise what botocore raises when it has stopped trying."""
+        if isinstance(answer, HTTPClientError):
+            raise answer
+        parsed = answer.parsed
+        parsed["ResponseMetadata"] = self._metadata(answer.status, attempt)
+        raise self.exceptions.from_code(answer.code)(parsed, operation_name) from None
+
+    def _metadata(self, status: int, attempt: int) -> dict[str, Any]:
+        return {
+            "RequestId": f"00000000-0000-4000-8000-{len(self._binding.world.calls):012d}",
+            "HTTPStatusCode": status,
+            "HTTPHeaders": {},
+            "RetryAttempts": attempt - 1,
+        }
+
+
+class _Failure:
+    """An error answer in the form in which botocore's parsers hand it on."""
+
+    def __init__(self, error: AwsError, service: ServiceModel) -> None:
+        shape = service.shape_for_error_code(error.code)
+        self.code = error.code
+        self.status = error.http_status
+        self.parsed: dict[str, Any] = {
+            "Error": {"Message": error.message, "Code": error.code},
+            **copied(error.extra),
+        }
+        if shape is None:
+            return
+        if error.http_status == HTTP_BAD_REQUEST:
+            # A model that does not name a status means the one that the shape has.
+            self.status = shape.metadata.get("error", {}).get("httpStatusCode", HTTP_BAD_REQUEST)
+        for member in shape.members:
+            if member.lower() == "message":
+                self.parsed.setdefault(member, error.message)
+
+
+def _retry_context(
+    operation: OperationModel, answer: _Failure | HTTPClientError, attempt: int
+) -> RetryContext:
+    if isinstance(answer, HTTPClientError):
+        return RetryContext(attempt, operation_model=operation, caught_exception=answer)
+    return RetryContext(
+        attempt,
+        operation_model=operation,
+        parsed_response=answer.parsed,
+        http_response=AWSResponse("", answer.status, {}, None),
+    )
+
+
+@cache
+def _botocore_session() -> botocore.session.Session:
+    """Make the one session of the process, which looks at no file and no credential chain."""
+    made = botocore.session.Session(
+        session_vars={
+            "profile": (None, [], None, None),
+            "config_file": (None, [], os.devnull, None),
+            "credentials_file": (None, [], os.devnull, None),
+        }
+    )
+    made.set_credentials("embedded", "embedded")
+    made.register("creating-client-class", _put_in_front)
+    return made
+
+
+def _put_in_front(base_classes: list[type], **_: Any) -> None:
+    base_classes.insert(0, DirectClient)
+
+
+@cache
+def _prototype(service_name: str, region: str) -> BaseClient:
+    return _botocore_session().create_client(service_name, region_name=region)
