@@ -1,0 +1,162 @@
+"""Key policies: whether a role may use a key for encrypted volumes.
+
+Only the key policy and grants are looked at, because that is where Auto Scaling's service-linked
+role gets its access (its own IAM policy gives none): Auto Scaling user guide, "Required KMS key
+policy for use with encrypted volumes".
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import glob
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from embedded.world.errors import AwsError, NotEmulatedError
+
+VOLUME_ACTIONS = (
+    "kms:Encrypt",
+    "kms:Decrypt",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
+    "kms:GenerateDataKey",
+    "kms:GenerateDataKeyWithoutPlaintext",
+    "kms:DescribeKey",
+    "kms:CreateGrant",
+)
+"""What the guide's two statements give: without any one of them launches fail."""
+GRANT_FLAG = "kms:grantisforawsresource"
+"""Exists in requests for CreateGrant alone, and is true in those that EBS makes."""
+
+
+EXACT = frozenset({"Bool", "StringEquals"})
+OPERATORS = EXACT | {"StringLike", "ArnEquals", "ArnLike"}
+"""Condition operators that are understood; ``ArnEquals`` behaves as ``ArnLike`` does."""
+
+
+def default_policy(root: str) -> str:
+    """The policy of a key made without one: it hands the key over to the account's IAM.
+
+    The service-linked role's IAM policy does not name KMS, so this alone gives it no access.
+    """
+    return json.dumps(
+        {
+            "Version": "2012-10-17",
+            "Id": "key-default-1",
+            "Statement": [
+                {
+                    "Sid": "Enable IAM User Permissions",
+                    "Effect": "Allow",
+                    "Principal": {"AWS": root},
+                    "Action": "kms:*",
+                    "Resource": "*",
+                }
+            ],
+        }
+    )
+
+
+def parse_policy(text: str) -> dict[str, Any]:
+    """A key policy as an object.
+
+    Raises
+    ------
+    AwsError
+        ``MalformedPolicyDocumentException``.
+    """
+    try:
+        policy = json.loads(text)
+    except ValueError:
+        policy = None
+    if not isinstance(policy, dict) or not policy.get("Statement"):
+        raise AwsError(
+            "MalformedPolicyDocumentException", "The new key policy is not a policy document."
+        )
+    for statement in _listed(policy["Statement"]):
+        if not {"Effect", "Principal", "Action"} <= statement.keys():
+            raise AwsError(
+                "MalformedPolicyDocumentException",
+                "Each statement needs an Effect, a Principal and an Action.",
+            )
+    return policy
+
+
+def admits(policy: Mapping[str, Any], role_arn: str, key_arn: str) -> bool:
+    """Whether a key policy lets a role do everything that encrypted volumes need.
+
+    Raises
+    ------
+    NotEmulatedError
+        For parts of the policy language that are not understood here.
+    """
+    statements = [
+        statement
+        for statement in _listed(policy["Statement"])
+        if _names(statement, role_arn)
+        and _matches(_listed(statement.get("Resource", "*")), key_arn)
+    ]
+    return all(_allowed(statements, action, role_arn, key_arn) for action in VOLUME_ACTIONS)
+
+
+def _allowed(
+    statements: Iterable[Mapping[str, Any]], action: str, role_arn: str, key_arn: str
+) -> bool:
+    effects = {
+        statement["Effect"]
+        for statement in statements
+        if _matches(_listed(statement["Action"]), action)
+        and _holds(statement, action, role_arn, key_arn)
+    }
+    return "Allow" in effects and "Deny" not in effects
+
+
+def _names(statement: Mapping[str, Any], role_arn: str) -> bool:
+    for member in ("NotPrincipal", "NotAction", "NotResource"):
+        if member in statement:
+            raise NotEmulatedError(f"key policies with {member}")
+    principal = statement["Principal"]
+    if principal == "*":
+        return True
+    # The account's root as an allowed principal only hands the decision to IAM; as a denied one
+    # it covers every principal of the account.
+    arns = _listed(principal.get("AWS", []))
+    account = role_arn.split(":")[4]
+    everybody = {f"arn:aws:iam::{account}:root", account}
+    if statement["Effect"] == "Deny" and everybody.intersection(arns):
+        return True
+    return "*" in arns or role_arn in arns
+
+
+def _holds(statement: Mapping[str, Any], action: str, role_arn: str, key_arn: str) -> bool:
+    """Whether the conditions hold for a request that EC2 makes on the role's behalf."""
+    region, account = key_arn.split(":")[3], role_arn.split(":")[4]
+    context = {
+        GRANT_FLAG: "true" if action == "kms:CreateGrant" else None,
+        "kms:viaservice": f"ec2.{region}.amazonaws.com",
+        "kms:calleraccount": account,
+        "aws:principalaccount": account,
+        "aws:principalarn": role_arn,
+    }
+    for operator, keys in statement.get("Condition", {}).items():
+        for key, wanted in keys.items():
+            if operator not in OPERATORS or key.lower() not in context:
+                raise NotEmulatedError(f"the condition {operator} {key} in key policies")
+            value = context[key.lower()]
+            patterns = [str(each) for each in _listed(wanted)]
+            if operator in EXACT:
+                patterns = [glob.escape(pattern) for pattern in patterns]
+            if value is None or not _matches(patterns, value):
+                return False
+    return True
+
+
+def _matches(patterns: Iterable[str], text: str) -> bool:
+    return any(
+        fnmatch.fnmatchcase(text.lower(), pattern.lower().replace("[", "[[]"))
+        for pattern in patterns
+    )
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
