@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 import botocore.session
 from botocore.awsrequest import AWSResponse
 from botocore.client import BaseClient
+from botocore.compat import HTTPHeaders
 from botocore.exceptions import HTTPClientError, ParamValidationError
 from botocore.response import StreamingBody
 from botocore.retries.standard import RetryContext, StandardRetryConditions
@@ -26,6 +27,8 @@ from embedded.world.errors import AwsError, NotEmulatedError
 from embedded.world.values import copied
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import boto3
     from botocore.model import OperationModel, ServiceModel
 
@@ -117,6 +120,8 @@ class DirectClient(BaseClient):
 
     _binding: _Binding
     _service_model: ServiceModel
+    # Inherited from botocore's own class, which the stubs do not show.
+    _emit_api_params: Callable[..., Any]
 
     def get_waiter(self, waiter_name: str) -> Any:
         """Refuse: botocore's waiters sleep in real time, and here time would stand still."""
@@ -187,7 +192,8 @@ class DirectClient(BaseClient):
             raise answer
         parsed = answer.parsed
         parsed["ResponseMetadata"] = self._metadata(answer.status, attempt)
-        raise self.exceptions.from_code(answer.code)(parsed, operation_name) from None
+        error_class: Any = self.exceptions.from_code(answer.code)
+        raise error_class(parsed, operation_name) from None
 
     def _metadata(self, status: int, attempt: int) -> dict[str, Any]:
         return {
@@ -201,8 +207,8 @@ class DirectClient(BaseClient):
 class _Failure:
     """An error answer in the form in which botocore's parsers hand it on."""
 
-    def __init__(self, error: AwsError, service: ServiceModel) -> None:
-        shape = service.shape_for_error_code(error.code)
+    def __init__(self, error: AwsError, service: Any) -> None:
+        shape: Any = service.shape_for_error_code(error.code)
         self.code = error.code
         self.status = error.http_status
         self.parsed: dict[str, Any] = {
@@ -228,7 +234,7 @@ def _retry_context(
         attempt,
         operation_model=operation,
         parsed_response=answer.parsed,
-        http_response=AWSResponse("", answer.status, {}, None),
+        http_response=AWSResponse("", answer.status, HTTPHeaders(), None),
     )
 
 
@@ -247,8 +253,8 @@ def _botocore_session() -> botocore.session.Session:
     return made
 
 
-def _put_in_front(base_classes: list[type], **_: Any) -> None:
-    base_classes.insert(0, DirectClient)
+def _put_in_front(**event: Any) -> None:
+    event["base_classes"].insert(0, DirectClient)
 
 
 @cache

@@ -42,7 +42,7 @@ def misfits(shape: Shape, value: Any, at: str = "") -> Iterator[str]:
         yield from _misfits_of_map(shape, value, at)
     elif not isinstance(value, SCALARS[kind]) or (kind in {"integer", "long"} and value is True):
         yield f"{at or 'the reply'} is {type(value).__name__}, not a {kind}"
-    elif kind == "timestamp" and value.tzinfo is None:
+    elif isinstance(value, datetime) and value.tzinfo is None:
         yield f"{at} is a timestamp without a time zone"
 
 

@@ -48,7 +48,7 @@ EXPRESSIONS: Final = (
 _PLACEHOLDER = re.compile(r"[#:][A-Za-z0-9_]+")
 
 
-class _Handler(DynamoHandler):  # type: ignore[misc]  # moto ships no types that mypy may follow
+class _Handler(DynamoHandler):
     """moto's request handling with its HTTP layer left out."""
 
     def __init__(self, backend: DynamoDBBackend) -> None:
@@ -131,7 +131,7 @@ class DynamoDB(Service):
 
     @operation("UpdateTimeToLive")
     def update_time_to_live(self, params: Params) -> Reply:
-        """Refuse expiry: AWS deletes expired items days late, and nothing here should rely on it."""
+        """Refuse expiry: AWS deletes expired items up to days late; nothing may rely on it."""
         raise NotEmulatedError(f"time to live on {params['TableName']}")
 
     @operation("DescribeTimeToLive")
@@ -210,8 +210,10 @@ class DynamoDB(Service):
         targets = [(a["TableName"], self._key_of(kind, a)) for kind, a in actions]
         if len({(table, json.dumps(key, sort_keys=True)) for table, key in targets}) < len(targets):
             raise _invalid("Transaction request cannot include multiple operations on one item")
-        reasons = [self._failed_condition(action, key[1]) for (_, action), key in zip(
-            actions, targets, strict=True)]
+        reasons = [
+            self._failed_condition(action, key[1])
+            for (_, action), key in zip(actions, targets, strict=True)
+        ]
         if any(reasons):
             raise _cancelled(reasons)
         self._write_together(actions, targets)
@@ -244,7 +246,9 @@ class DynamoDB(Service):
         if kind != "Put":
             key: dict[str, Any] = action["Key"]
             return key
-        return {name: action["Item"][name] for name in table.table_key_attrs if name in action["Item"]}
+        return {
+            name: action["Item"][name] for name in table.table_key_attrs if name in action["Item"]
+        }
 
     @contextmanager
     def _all_or_nothing(
@@ -270,7 +274,9 @@ class DynamoDB(Service):
         item = table.get_item(*_types(table, key))
         return None if item is None else copied(item.to_json()["Attributes"])
 
-    def _restore(self, table: Any, key: Mapping[str, Any], attributes: dict[str, Any] | None) -> None:
+    def _restore(
+        self, table: Any, key: Mapping[str, Any], attributes: dict[str, Any] | None
+    ) -> None:
         if any(name not in key for name in table.table_key_attrs):
             return
         if attributes is None:
@@ -361,9 +367,7 @@ def _only(reply: Reply, *members: str) -> Reply:
 
 def _single_action(entry: Params) -> tuple[str, Params]:
     if len(entry) != 1:
-        raise _invalid(
-            "TransactItems can only contain one of Check, Put, Update or Delete"
-        )
+        raise _invalid("TransactItems can only contain one of Check, Put, Update or Delete")
     return next(iter(entry.items()))
 
 

@@ -1,4 +1,4 @@
-"""Resource policies: does a topic, queue or function let a service in?
+"""Resource policies: whether a topic, queue or function lets a service in.
 
 Policy evaluation after the IAM user guide, "Policy evaluation logic": a matching Deny wins, else a
 matching Allow, else no. Only what resource policies for service principals use is modelled;

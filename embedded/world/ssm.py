@@ -181,7 +181,7 @@ class ParameterStore(Service):
         if not path.startswith("/"):
             raise AwsError(
                 "ValidationException",
-                'The parameter doesn\'t meet the parameter name requirements. The parameter name'
+                "The parameter doesn't meet the parameter name requirements. The parameter name"
                 ' must begin with a forward slash "/".',
             )
         below = path.rstrip("/") + "/"
@@ -310,14 +310,12 @@ def _check_name(name: str) -> None:
     if not _NAME.match(name):
         raise AwsError(
             "ValidationException",
-            "Parameter name: can't be prefixed with \"ssm\" (case-insensitive). If formed as a path,"
-            " it can consist of sub-paths divided by slash symbol; each sub-path can be formed as a"
-            " mix of letters, numbers and the following 3 symbols .-_",
+            'Parameter name: can\'t be prefixed with "ssm" (case-insensitive). If formed as a path,'
+            " it can consist of sub-paths divided by slash symbol; each sub-path can be formed as"
+            " a mix of letters, numbers and the following 3 symbols .-_",
         )
     if "/" in name and not name.startswith("/"):
-        raise AwsError(
-            "ValidationException", "Parameter name must be a fully qualified name."
-        )
+        raise AwsError("ValidationException", "Parameter name must be a fully qualified name.")
     first = name.lstrip("/").lower()
     if first.startswith(("aws", "ssm")):
         raise AwsError("AccessDeniedException", f"No access to reserved parameter name: {name}.")

@@ -112,9 +112,9 @@ def _transformer(transformer: Mapping[str, Any]) -> Input:
 
 
 def _check_template(template: str) -> None:
-    """Refuse a template that could not become JSON: neither an object or array, nor quoted lines."""
+    """Refuse a template that is no object, no array and no lines of quoted text."""
     start = template.lstrip()[:1]
-    if start not in {"{", "["} and _LINE.fullmatch(template.split("\n")[0].strip()) is None:
+    if start not in {"{", "["} and _LINE.fullmatch(template.split("\n", 1)[0].strip()) is None:
         raise _invalid(
             "Invalid InputTemplate: it has to be a JSON object, an array, or quoted strings."
         )

@@ -175,16 +175,16 @@ def _affix(argument: Any, what: str, at: str) -> tuple[str, bool]:
 
 def _prefix(argument: Any, at: str) -> _Test:
     text, ignore_case = _affix(argument, "prefix", at)
-    return lambda value: isinstance(value, str) and (
-        value.lower() if ignore_case else value
-    ).startswith(text)
+    return lambda value: (
+        isinstance(value, str) and (value.lower() if ignore_case else value).startswith(text)
+    )
 
 
 def _suffix(argument: Any, at: str) -> _Test:
     text, ignore_case = _affix(argument, "suffix", at)
-    return lambda value: isinstance(value, str) and (
-        value.lower() if ignore_case else value
-    ).endswith(text)
+    return lambda value: (
+        isinstance(value, str) and (value.lower() if ignore_case else value).endswith(text)
+    )
 
 
 def _ignore_case(argument: Any, at: str) -> _Test:
@@ -244,7 +244,9 @@ def _anything_but(argument: Any, at: str) -> _Test:
         if len(argument) != 1 or not argument.keys() <= BUT_OPERATORS:
             raise _invalid(f'Unsupported anything-but pattern ("{at}")')
         name, value = next(iter(argument.items()))
-        tests = [_value_test(name, each, at) for each in (value if isinstance(value, list) else [value])]
+        tests = [
+            _value_test(name, each, at) for each in (value if isinstance(value, list) else [value])
+        ]
         return lambda found: not any(test(found) for test in tests)
     unwanted = argument if isinstance(argument, list) else [argument]
     if not unwanted or any(isinstance(value, dict | list) for value in unwanted):

@@ -48,7 +48,7 @@ class Cron:
     years: frozenset[int]
 
     def next_after(self, moment: datetime) -> datetime | None:
-        """Give the first fitting minute after ``moment``; None when there is none in eight years."""
+        """Give the first fitting minute after ``moment``; None when eight years have none."""
         first = moment.astimezone(UTC).replace(second=0, microsecond=0) + timedelta(minutes=1)
         day = first.replace(hour=0, minute=0)
         while day <= moment + HORIZON:

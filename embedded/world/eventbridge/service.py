@@ -198,8 +198,8 @@ class EventBridge(Service):
             raise NotEmulatedError(f"the event bus {entry['EventBusName']}")
         for member in ("Source", "DetailType", "Detail"):
             if not entry.get(member):
-                message = f"Parameter {member} is not valid. Reason: {member} is a required argument."
-                return "InvalidArgument", message
+                reason = f"Reason: {member} is a required argument."
+                return "InvalidArgument", f"Parameter {member} is not valid. {reason}"
         if entry["Source"].startswith("aws."):
             return (
                 "NotAuthorizedForSourceException",
@@ -261,9 +261,7 @@ class EventBridge(Service):
         self._check_bus(params)
         rule = self._rules.get(params["Name"])
         if rule is not None and rule.targets:
-            raise AwsError(
-                "ValidationException", "Rule can't be deleted since it has targets."
-            )
+            raise AwsError("ValidationException", "Rule can't be deleted since it has targets.")
         self._stop_ticking(rule)
         self._rules.pop(params["Name"], None)
         return {}
@@ -305,7 +303,8 @@ class EventBridge(Service):
         targets = [parse_target(copied(settings)) for settings in params["Targets"]]
         if len(rule.targets.keys() | {target.id for target in targets}) > TARGETS_PER_RULE:
             raise AwsError(
-                "LimitExceededException", "The requested resource exceeds the maximum number allowed."
+                "LimitExceededException",
+                "The requested resource exceeds the maximum number allowed.",
             )
         rule.targets.update({target.id: target for target in targets})
         return {"FailedEntryCount": 0, "FailedEntries": []}

@@ -111,9 +111,7 @@ def parse_target(settings: Mapping[str, Any]) -> Target:
     if target.service not in {"lambda", "sqs", "sns", "states"}:
         raise NotEmulatedError(f"EventBridge targets of the service {target.service}")
     if target.service == "states" and "RoleArn" not in settings:
-        raise AwsError(
-            "ValidationException", f"RoleArn is required for target {settings['Arn']}."
-        )
+        raise AwsError("ValidationException", f"RoleArn is required for target {settings['Arn']}.")
     if target.arn.endswith(".fifo"):
         raise NotEmulatedError("FIFO queues and topics as targets")
     return target
@@ -149,7 +147,11 @@ class Dispatcher:
         world = self._world
         if target.service == "lambda":
             world.awslambda.check_permission(target.arn, CALLER, source)
-            params = {"FunctionName": target.arn, "InvocationType": "Event", "Payload": text.encode()}
+            params: dict[str, Any] = {
+                "FunctionName": target.arn,
+                "InvocationType": "Event",
+                "Payload": text.encode(),
+            }
             world.call("lambda", "Invoke", params, caller=CALLER)
         elif target.service == "states":
             # The name is EventBridge's choice and is not documented. A fresh one for every try is

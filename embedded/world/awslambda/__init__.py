@@ -1,0 +1,12 @@
+"""AWS Lambda: functions, their permissions, and running them."""
+
+from embedded.world.awslambda.function import (
+    FunctionError,
+    FunctionSpec,
+    Handler,
+    Invocation,
+    LogRecord,
+)
+from embedded.world.awslambda.service import Lambda
+
+__all__ = ["FunctionError", "FunctionSpec", "Handler", "Invocation", "Lambda", "LogRecord"]
