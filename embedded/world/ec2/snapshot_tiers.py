@@ -87,7 +87,7 @@ class SnapshotTiers(Service):
             raise AwsError(
                 "InvalidParameterCombination", "Specify either LockDuration or ExpirationDate."
             )
-        expires: datetime = until or now + timedelta(days=days)
+        expires: datetime = until or now + timedelta(days=days or 0)
         snapshot.lock = Lock(params["LockMode"], now, days, expires)
         return self._describe_lock(snapshot, snapshot.lock)
 
