@@ -1,0 +1,148 @@
+"""The world: every modelled service around one clock, one seed and one way in."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from embedded.states.service import StepFunctions
+from embedded.world.autoscaling import AutoScaling
+from embedded.world.awslambda import Lambda
+from embedded.world.clock import EPOCH, Clock, Timer
+from embedded.world.cloudwatch import CloudWatch
+from embedded.world.dynamodb import DynamoDB
+from embedded.world.ec2 import EC2
+from embedded.world.elbv2 import ElasticLoadBalancing
+from embedded.world.errors import NotEmulatedError
+from embedded.world.eventbridge import EventBridge
+from embedded.world.faults import Call, Faults
+from embedded.world.kms import KeyManagement
+from embedded.world.messaging import Notifications, Queues
+from embedded.world.service import Params, Reply, Service
+from embedded.world.ssm import ParameterStore
+
+
+class World:
+    """A deterministic AWS: the same seed and the same calls give the same history.
+
+    Nothing here reads the real clock, opens a socket or starts a thread. Time stands still while
+    a call, a handler or a delivery runs, and moves only in ``step`` and ``run_*``.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int = 0,
+        start: datetime = EPOCH,
+        account: str = "111122223333",
+        region: str = "us-east-1",
+    ) -> None:
+        self.account = account
+        self.region = region
+        self.random = random.Random(seed)  # noqa: S311 - a simulation's dice, not a secret
+        self.clock = Clock(start)
+        self.faults = Faults()
+        self.calls: list[Call] = []
+        self._ids = 0
+        self.events = EventBridge(self)
+        self.kms = KeyManagement(self)
+        self.ec2 = EC2(self)
+        self.elbv2 = ElasticLoadBalancing(self)
+        self.cloudwatch = CloudWatch(self)
+        self.autoscaling = AutoScaling(self)
+        self.ssm = ParameterStore(self)
+        self.dynamodb = DynamoDB(self)
+        self.sns = Notifications(self)
+        self.sqs = Queues(self)
+        self.awslambda = Lambda(self)
+        self.states = StepFunctions(self)
+        self._services: dict[str, Service] = {
+            service.name: service
+            for service in (
+                self.events,
+                self.kms,
+                self.ec2,
+                self.elbv2,
+                self.cloudwatch,
+                self.autoscaling,
+                self.ssm,
+                self.dynamodb,
+                self.sns,
+                self.sqs,
+                self.awslambda,
+                self.states,
+            )
+        }
+
+    # -- calling ---------------------------------------------------------------------------------
+
+    def call(
+        self,
+        service: str,
+        operation: str,
+        params: Params | None = None,
+        *,
+        caller: str = "operator",
+        attempt: int = 1,
+    ) -> Reply:
+        """Call an AWS API, with botocore's names and shapes.
+
+        Raises
+        ------
+        AwsError
+            What AWS would answer, or what an interference answers in its place.
+        """
+        call = Call(
+            len(self.calls) + 1, self.clock.now(), caller, service, operation, params or {}, attempt
+        )
+        self.calls.append(call)
+        self.faults.meet_before(call)
+        modelled = self._services.get(service)
+        if modelled is None:
+            raise NotEmulatedError(f"the service {service}")
+        reply = modelled.perform(operation, call.params)
+        self.faults.meet_after(call)
+        return reply
+
+    # -- time ------------------------------------------------------------------------------------
+
+    def step(self) -> Timer | None:
+        """Let the next thing happen; None when nothing is left to happen."""
+        return self.clock.step()
+
+    def run_for(self, seconds: float) -> None:
+        """Let emulated time pass."""
+        self.clock.advance_to(self.clock.now() + timedelta(seconds=seconds))
+
+    def run_until(self, condition: Callable[[], bool], *, limit: timedelta) -> None:
+        """Let things happen until ``condition`` holds.
+
+        Raises
+        ------
+        TimeoutError
+            When it does not hold after ``limit`` of emulated time, or nothing is left to happen.
+        """
+        deadline = self.clock.now() + limit
+        while not condition():
+            due = self.clock.next_at()
+            if due is None or due > deadline:
+                raise TimeoutError(f"not reached within {limit} of emulated time")
+            self.clock.step()
+
+    # -- names -----------------------------------------------------------------------------------
+
+    def arn(self, service: str, resource: str) -> str:
+        """An ARN in this world's account and Region."""
+        return f"arn:aws:{service}:{self.region}:{self.account}:{resource}"
+
+    def new_id(self, prefix: str) -> str:
+        """A fresh EC2-style id such as ``snap-0…``: unique, the same in every run of a seed."""
+        self._ids += 1
+        return f"{prefix}-0{self._ids:016x}"
+
+    def new_uuid(self) -> str:
+        """A fresh identifier in the form of a UUID, the same in every run of a seed."""
+        self._ids += 1
+        bits = f"{self.random.getrandbits(96):024x}{self._ids:08x}"
+        return f"{bits[:8]}-{bits[8:12]}-4{bits[13:16]}-a{bits[17:20]}-{bits[20:]}"

@@ -1,0 +1,17 @@
+"""validate_snapshot: judges a snapshot by the gate; changes nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from snaproll.contracts import StepRequest
+from snaproll.runtime import handle
+from snaproll.steps.snapshot import validate_snapshot
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+
+def handler(event: object, context: LambdaContext) -> dict[str, Any]:
+    """Answer one invocation."""
+    return handle(event, context, StepRequest, validate_snapshot)

@@ -1,0 +1,1 @@
+"""snaproll: roll fleets of read replicas onto new EBS snapshots, and back when one is bad."""

@@ -1,0 +1,45 @@
+"""Executions of the rollout state machine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from snaproll.aws.refusals import code_of, named
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions import SFNClient
+
+_NOBODY_WAITS = frozenset({"TaskTimedOut", "TaskDoesNotExist", "InvalidToken"})
+
+
+class Executions:
+    """Starting and waking executions."""
+
+    def __init__(self, states: SFNClient) -> None:
+        self._states = states
+
+    def start(self, machine: str, name: str, content: Mapping[str, object]) -> bool:
+        """Start an execution; False when one of that name ran already, or runs."""
+        try:
+            self._states.start_execution(
+                stateMachineArn=machine, name=name, input=json.dumps(content, sort_keys=True)
+            )
+        except ClientError as error:
+            if code_of(error) == "ExecutionAlreadyExists":
+                return False
+            raise named(error, f"start the execution {name}") from error
+        return True
+
+    def wake(self, token: str, content: Mapping[str, object]) -> bool:
+        """End a wait; False when nobody waits on that token any more."""
+        try:
+            self._states.send_task_success(taskToken=token, output=json.dumps(content))
+        except ClientError as error:
+            if code_of(error) in _NOBODY_WAITS:
+                return False
+            raise named(error, "wake a waiting rollout") from error
+        return True

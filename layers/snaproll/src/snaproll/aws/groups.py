@@ -1,0 +1,148 @@
+"""Auto Scaling groups and the health of their instances at the load balancer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from snaproll.aws.refusals import code_of, message_of, named, named_errors
+from snaproll.domain.group import FleetView, Group, Instance, TargetHealth
+from snaproll.domain.release import TemplateVersion
+from snaproll.errors import RefreshRefusedError
+
+if TYPE_CHECKING:
+    from mypy_boto3_autoscaling import AutoScalingClient
+    from mypy_boto3_autoscaling.type_defs import (
+        AutoScalingGroupTypeDef,
+        InstanceTypeDef,
+        LaunchTemplateSpecificationTypeDef,
+    )
+    from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
+
+_WORST_FIRST = ("unhealthy", "unhealthy.draining", "unavailable", "unused", "draining", "initial")
+
+
+class Groups:
+    """Auto Scaling groups by name."""
+
+    def __init__(self, autoscaling: AutoScalingClient, elbv2: ElasticLoadBalancingv2Client) -> None:
+        self._autoscaling = autoscaling
+        self._elbv2 = elbv2
+
+    def get(self, name: str) -> Group | None:
+        """A group with its instances, or None when there is none of that name."""
+        with named_errors(f"describe the group {name}"):
+            reply = self._autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[name])
+        found = reply["AutoScalingGroups"]
+        return _group(found[0]) if found else None
+
+    def view(self, name: str) -> FleetView | None:
+        """A group and what every one of its target groups says of its instances."""
+        group = self.get(name)
+        if group is None:
+            return None
+        targets: dict[str, TargetHealth] = {}
+        members = {one.id for one in group.instances}
+        for target_group in group.target_groups:
+            seen = self._health_at(target_group)
+            for instance_id in members:
+                # Old targets drain in the same list: only the group's own instances count.
+                here = seen.get(instance_id, TargetHealth("unused", "Target.NotRegistered"))
+                targets[instance_id] = _worse(targets.get(instance_id), here)
+        return FleetView(group, targets)
+
+    def _health_at(self, target_group: str) -> dict[str, TargetHealth]:
+        with named_errors(f"describe the targets of {target_group}"):
+            reply = self._elbv2.describe_target_health(TargetGroupArn=target_group)
+        health: dict[str, TargetHealth] = {}
+        for one in reply["TargetHealthDescriptions"]:
+            state = one.get("TargetHealth", {})
+            here = TargetHealth(str(state.get("State", "")), str(state.get("Reason", "")))
+            instance_id = one["Target"]["Id"]
+            health[instance_id] = _worse(health.get(instance_id), here)
+        return health
+
+    def save_version(self, name: str, version: TemplateVersion) -> None:
+        """Save a launch template version on a group.
+
+        Raises
+        ------
+        RefreshRefusedError
+            Auto Scaling refused, for example because a refresh is active.
+        """
+        try:
+            self._autoscaling.update_auto_scaling_group(
+                AutoScalingGroupName=name, LaunchTemplate=specification(version)
+            )
+        except ClientError as error:
+            if code_of(error) in ("ValidationError", "ScalingActivityInProgress"):
+                raise RefreshRefusedError(
+                    f"Auto Scaling refused to save {version} on {name}: {message_of(error)}"
+                ) from error
+            raise named(error, f"save {version} on the group {name}") from error
+
+
+def specification(version: TemplateVersion) -> LaunchTemplateSpecificationTypeDef:
+    """A launch template version as Auto Scaling takes it: always by id and number."""
+    return {"LaunchTemplateId": version.template_id, "Version": str(version.version)}
+
+
+def version_in(raw: LaunchTemplateSpecificationTypeDef | None) -> TemplateVersion | None:
+    """The numbered version that a specification names, None when it names none by number."""
+    if not raw or not str(raw.get("Version", "")).isdigit() or "LaunchTemplateId" not in raw:
+        return None
+    return TemplateVersion(template_id=raw["LaunchTemplateId"], version=int(raw["Version"]))
+
+
+def _worse(left: TargetHealth | None, right: TargetHealth) -> TargetHealth:
+    if left is None:
+        return right
+
+    def rank(health: TargetHealth) -> int:
+        if health.healthy:
+            return len(_WORST_FIRST)
+        return _WORST_FIRST.index(health.state) if health.state in _WORST_FIRST else 0
+
+    return min(left, right, key=rank)
+
+
+def _group(raw: AutoScalingGroupTypeDef) -> Group:
+    saved = raw.get("LaunchTemplate")
+    sources = [one.get("Identifier", "") for one in raw.get("TrafficSources", [])]
+    target_groups = raw.get("TargetGroupARNs", []) or [one for one in sources if one]
+    return Group(
+        name=raw["AutoScalingGroupName"],
+        arn=raw.get("AutoScalingGroupARN", ""),
+        saved=version_in(saved),
+        saved_text=_text(saved),
+        desired=raw["DesiredCapacity"],
+        maximum=raw["MaxSize"],
+        health_check_types=frozenset(raw["HealthCheckType"].replace(" ", "").split(",")),
+        suspended=frozenset(
+            one.get("ProcessName", "") for one in raw.get("SuspendedProcesses", [])
+        ),
+        target_groups=tuple(target_groups),
+        instances=tuple(_instance(one) for one in raw.get("Instances", [])),
+        tags={tag["Key"]: tag.get("Value", "") for tag in raw.get("Tags", []) if "Key" in tag},
+        mixed_instances="MixedInstancesPolicy" in raw,
+        warm_pool="WarmPoolConfiguration" in raw,
+        status=raw.get("Status", ""),
+        operator=raw.get("Operator", {}).get("Principal", ""),
+    )
+
+
+def _text(saved: LaunchTemplateSpecificationTypeDef | None) -> str:
+    if not saved:
+        return "no launch template of its own"
+    # An omitted version means $Default (API model LaunchTemplateSpecification).
+    return f"{saved.get('LaunchTemplateId', '')} version {saved.get('Version', '$Default')}"
+
+
+def _instance(raw: InstanceTypeDef) -> Instance:
+    return Instance(
+        id=raw["InstanceId"],
+        lifecycle=raw["LifecycleState"],
+        version=version_in(raw.get("LaunchTemplate")),
+        protected=raw.get("ProtectedFromScaleIn", False),
+    )

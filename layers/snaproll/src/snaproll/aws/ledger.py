@@ -1,0 +1,242 @@
+"""The DynamoDB table that holds every fleet's state and history."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from botocore.exceptions import ClientError
+from pydantic import BaseModel, ValidationError
+
+from snaproll.aws.refusals import code_of, named, named_errors
+from snaproll.domain.ledger import SCHEMA, FleetState, Quarantine, Record
+from snaproll.domain.watch import Watch
+from snaproll.errors import LedgerConflictError, LedgerUnreadableError
+from snaproll.explain import explain
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
+
+_ATTEMPTS = 5
+"""Tries of one transition against concurrent writers, before the whole step is retried."""
+_WATCHES = "WATCHES"
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The next state of a fleet, and the items that must be written with it or not at all.
+
+    ``watch`` is what signals find the rollout by; ``unwatch`` takes it away.
+    """
+
+    state: FleetState
+    record: Record | None = None
+    watch: Watch | None = None
+    unwatch: bool = False
+
+
+class Ledger:
+    """Fleet states, rollout records and quarantines.
+
+    A state is changed by reading it, computing the next one, and writing that on condition that
+    the revision is still the one read.
+    """
+
+    def __init__(self, dynamodb: DynamoDBClient, table: str) -> None:
+        self._dynamodb = dynamodb
+        self._table = table
+
+    # -- state ------------------------------------------------------------------------------------
+
+    def state(self, fleet: str) -> FleetState:
+        """A fleet's state as it is now; a fresh one when the ledger does not know the fleet."""
+        found = self._get(_fleet_key(fleet), "STATE")
+        return _parsed(FleetState, found, fleet) if found else FleetState()
+
+    def change(self, fleet: str, transition: Callable[[FleetState], Change]) -> FleetState:
+        """Apply a transition; it may be run again when another writer came in between.
+
+        Raises
+        ------
+        LedgerConflictError
+            When others came in between again and again.
+        SnaprollError
+            Whatever the transition raises; nothing is written then.
+        """
+        for _ in range(_ATTEMPTS):
+            before = self.state(fleet)
+            change = transition(before)
+            if change.state == before and change.record is None:
+                return before
+            after = change.state.model_copy(
+                update={"revision": before.revision + 1, "schema_version": SCHEMA}
+            )
+            if self._write(fleet, before, after, change):
+                return after
+        raise LedgerConflictError(f"The ledger of fleet {fleet} is changed faster than read.")
+
+    def _write(self, fleet: str, before: FleetState, after: FleetState, change: Change) -> bool:
+        key = _fleet_key(fleet)
+        state: TransactWriteItemTypeDef = {
+            "Put": {
+                "TableName": self._table,
+                "Item": _item(key, "STATE", after),
+                # Revision 0 is the state of a fleet that was never written.
+                "ConditionExpression": "attribute_not_exists(pk) OR revision = :read",
+                "ExpressionAttributeValues": {":read": {"N": str(before.revision)}},
+            }
+        }
+        together = [state]
+        if change.record is not None:
+            record_key = f"RELEASE#{change.record.ended_at.isoformat()}#{change.record.snapshot}"
+            together.append(self._put(_item(key, record_key, change.record)))
+        if change.watch is not None:
+            together.append(self._put(_item(_WATCHES, fleet, change.watch)))
+        elif change.unwatch:
+            together.append(
+                {"Delete": {"TableName": self._table, "Key": _key(_WATCHES, fleet)}},
+            )
+        try:
+            if len(together) == 1:
+                self._dynamodb.put_item(**state["Put"])
+            else:
+                self._dynamodb.transact_write_items(TransactItems=together)
+        except ClientError as error:
+            if _condition_failed(error):
+                return False
+            raise named(error, f"write the ledger of fleet {fleet}") from error
+        return True
+
+    def _put(self, item: Mapping[str, Any]) -> TransactWriteItemTypeDef:
+        return {"Put": {"TableName": self._table, "Item": item}}
+
+    # -- history ----------------------------------------------------------------------------------
+
+    def records(self, fleet: str, limit: int = 20) -> list[Record]:
+        """The newest records of a fleet's rollouts, newest first."""
+        with named_errors(f"read the history of fleet {fleet}"):
+            reply = self._dynamodb.query(
+                TableName=self._table,
+                KeyConditionExpression="pk = :pk AND begins_with(sk, :kind)",
+                ExpressionAttributeValues={
+                    ":pk": {"S": _fleet_key(fleet)},
+                    ":kind": {"S": "RELEASE#"},
+                },
+                ScanIndexForward=False,
+                ConsistentRead=True,
+                Limit=limit,
+            )
+        return [_parsed(Record, _plain(one), fleet) for one in reply["Items"]]
+
+    def record_of(self, fleet: str, execution: str) -> Record | None:
+        """The record that an execution left, when it is among the newest."""
+        found = [one for one in self.records(fleet) if one.execution == execution]
+        return found[0] if found else None
+
+    # -- quarantine -------------------------------------------------------------------------------
+
+    def quarantine(self, fleet: str, snapshot: str) -> Quarantine | None:
+        """Why a snapshot is quarantined for a fleet; None when it is not."""
+        found = self._get(_fleet_key(fleet), f"QUARANTINE#{snapshot}")
+        return _parsed(Quarantine, found, fleet) if found else None
+
+    def quarantined(self, fleet: str) -> frozenset[str]:
+        """Ids of all snapshots that are quarantined for a fleet."""
+        with named_errors(f"read the quarantine of fleet {fleet}"):
+            pages = self._dynamodb.get_paginator("query").paginate(
+                TableName=self._table,
+                KeyConditionExpression="pk = :pk AND begins_with(sk, :kind)",
+                ExpressionAttributeValues={
+                    ":pk": {"S": _fleet_key(fleet)},
+                    ":kind": {"S": "QUARANTINE#"},
+                },
+                ConsistentRead=True,
+            )
+            return frozenset(
+                _parsed(Quarantine, _plain(one), fleet).snapshot
+                for page in pages
+                for one in page["Items"]
+            )
+
+    def put_quarantine(self, fleet: str, quarantine: Quarantine) -> None:
+        """Quarantine a snapshot; once more changes nothing but the time."""
+        with named_errors(f"quarantine {quarantine.snapshot} for fleet {fleet}"):
+            self._dynamodb.put_item(
+                TableName=self._table,
+                Item=_item(_fleet_key(fleet), f"QUARANTINE#{quarantine.snapshot}", quarantine),
+            )
+
+    # -- watches ----------------------------------------------------------------------------------
+
+    def watches(self) -> dict[str, Watch]:
+        """What each fleet with a running rollout is watched by, by fleet name."""
+        with named_errors("read which fleets are being rolled"):
+            pages = self._dynamodb.get_paginator("query").paginate(
+                TableName=self._table,
+                KeyConditionExpression="pk = :pk",
+                ExpressionAttributeValues={":pk": {"S": _WATCHES}},
+                ConsistentRead=True,
+            )
+            return {
+                one["sk"]["S"]: _parsed(Watch, _plain(one), one["sk"]["S"])
+                for page in pages
+                for one in page["Items"]
+            }
+
+    # -- items ------------------------------------------------------------------------------------
+
+    def _get(self, pk: str, sk: str) -> dict[str, Any] | None:
+        with named_errors(f"read the ledger item {pk} {sk}"):
+            reply = self._dynamodb.get_item(
+                TableName=self._table, Key=_key(pk, sk), ConsistentRead=True
+            )
+        found = reply.get("Item")
+        return _plain(found) if found else None
+
+
+def _fleet_key(fleet: str) -> str:
+    return f"FLEET#{fleet}"
+
+
+def _key(pk: str, sk: str) -> dict[str, Any]:
+    return {"pk": {"S": pk}, "sk": {"S": sk}}
+
+
+def _item(pk: str, sk: str, model: BaseModel) -> dict[str, Any]:
+    serialize = TypeSerializer().serialize
+    content = model.model_dump(mode="json", exclude_none=True)
+    return _key(pk, sk) | {name: serialize(value) for name, value in content.items()}
+
+
+def _plain(item: Mapping[str, Any]) -> dict[str, Any]:
+    deserialize = TypeDeserializer().deserialize
+    return {name: deserialize(value) for name, value in item.items() if name not in ("pk", "sk")}
+
+
+def _parsed(model: type[_Model], content: dict[str, Any], fleet: str) -> _Model:
+    version = content.get("schema_version")
+    if version != SCHEMA:
+        raise LedgerUnreadableError(
+            f"A ledger item of fleet {fleet} has schema version {version}; this version of "
+            f"snaproll reads {SCHEMA}. Deploy the version that wrote it, or a newer one."
+        )
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise LedgerUnreadableError(explain(f"A ledger item of fleet {fleet}", error)) from error
+
+
+def _condition_failed(error: ClientError) -> bool:
+    if code_of(error) == "ConditionalCheckFailedException":
+        return True
+    if code_of(error) != "TransactionCanceledException":
+        return False
+    reasons: Any = error.response.get("CancellationReasons", [])
+    return any(
+        one.get("Code") in ("ConditionalCheckFailed", "TransactionConflict") for one in reasons
+    )

@@ -1,0 +1,84 @@
+"""EBS snapshots."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from snaproll.aws.refusals import code_of, named, named_errors
+from snaproll.domain.snapshot import Snapshot, was_copied
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_ec2.type_defs import FilterTypeDef, SnapshotTypeDef
+
+_PAGE = 200
+"""Paginated calls draw on a larger throttling bucket (EC2 developer guide, "Throttling")."""
+
+
+class Snapshots:
+    """What EC2 knows of snapshots."""
+
+    def __init__(self, ec2: EC2Client) -> None:
+        self._ec2 = ec2
+
+    def get(self, snapshot_id: str) -> Snapshot | None:
+        """One snapshot, or None when this account sees none of that id here."""
+        try:
+            reply = self._ec2.describe_snapshots(SnapshotIds=[snapshot_id])
+        except ClientError as error:
+            if code_of(error) in ("InvalidSnapshot.NotFound", "InvalidSnapshotID.Malformed"):
+                return None
+            raise named(error, f"describe the snapshot {snapshot_id}") from error
+        # A snapshot that one may not see is left out of the answer without an error.
+        found = reply.get("Snapshots", [])
+        return _snapshot(found[0]) if found else None
+
+    def selected(self, tags: Mapping[str, str], owners: Iterable[str]) -> list[Snapshot]:
+        """All completed snapshots of these owners with all of these tags.
+
+        Owners are always named: without them anybody's public snapshot would be in the answer.
+        """
+        wanted: list[FilterTypeDef] = [{"Name": "status", "Values": ["completed"]}]
+        wanted += [{"Name": f"tag:{key}", "Values": [value]} for key, value in tags.items()]
+        with named_errors("list snapshots"):
+            pages = self._ec2.get_paginator("describe_snapshots").paginate(
+                OwnerIds=list(owners),
+                Filters=wanted,
+                PaginationConfig={"PageSize": _PAGE},
+            )
+            return [_snapshot(one) for page in pages for one in page["Snapshots"]]
+
+    def tag(self, snapshot_id: str, key: str, value: str) -> None:
+        """Write one tag; a snapshot that is gone is left alone."""
+        try:
+            self._ec2.create_tags(Resources=[snapshot_id], Tags=[{"Key": key, "Value": value}])
+        except ClientError as error:
+            if code_of(error) != "InvalidSnapshot.NotFound":
+                raise named(error, f"tag the snapshot {snapshot_id}") from error
+
+    def untag(self, snapshot_id: str, key: str) -> None:
+        """Take one tag away; a snapshot that is gone is left alone."""
+        try:
+            self._ec2.delete_tags(Resources=[snapshot_id], Tags=[{"Key": key}])
+        except ClientError as error:
+            if code_of(error) != "InvalidSnapshot.NotFound":
+                raise named(error, f"untag the snapshot {snapshot_id}") from error
+
+
+def _snapshot(raw: SnapshotTypeDef) -> Snapshot:
+    return Snapshot(
+        id=raw["SnapshotId"],
+        state=raw["State"],
+        owner=raw["OwnerId"],
+        start_time=raw["StartTime"],
+        size_gib=raw["VolumeSize"],
+        encrypted=raw["Encrypted"],
+        kms_key=raw.get("KmsKeyId"),
+        storage_tier=raw.get("StorageTier", "standard"),
+        restore_expires=raw.get("RestoreExpiryTime"),
+        copied=was_copied(raw.get("VolumeId"), raw.get("TransferType")),
+        tags={tag["Key"]: tag["Value"] for tag in raw.get("Tags", [])},
+    )

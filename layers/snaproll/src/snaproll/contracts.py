@@ -1,0 +1,375 @@
+"""What crosses a boundary: events, execution input, and each step's request and answer.
+
+A step's request is what the rollout definition passes as its payload; its answer is what the
+definition assigns to variables. None of them ever holds launch template data.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel, StringConstraints
+
+from snaproll.domain.assessment import Assessment, Memory
+from snaproll.domain.checks import Check, Report
+from snaproll.domain.fleet import FleetName
+from snaproll.domain.ledger import Outcome, Phase, Seen, Trigger
+from snaproll.domain.plan import SkipReason
+from snaproll.domain.release import Release, RollbackTarget
+from snaproll.domain.snapshot import SNAPSHOT_ID, snapshot_id_in
+
+PAYLOAD_VERSION = 1
+"""Version of the payloads below; handlers accept the version before as well."""
+
+SnapshotId = Annotated[str, StringConstraints(pattern=SNAPSHOT_ID)]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class _FromAws(BaseModel):
+    """Events of AWS may grow members at any time."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+# -- events ---------------------------------------------------------------------------------------
+
+
+def _arn_of_snapshot(arn: str) -> str:
+    if snapshot_id_in(arn) is None:
+        raise ValueError("must end with a snapshot id such as snap-0123456789abcdef0")
+    return arn
+
+
+SnapshotArn = Annotated[str, AfterValidator(_arn_of_snapshot)]
+
+
+class SnapshotDetail(_FromAws):
+    """Detail of ``EBS Snapshot Notification`` for a created or copied snapshot."""
+
+    event: Literal["createSnapshot", "copySnapshot"]
+    result: Literal["succeeded"]
+    snapshot_id: SnapshotArn
+
+
+class MultiVolumeMember(_FromAws):
+    """One snapshot of a multi-volume set."""
+
+    snapshot_id: SnapshotArn
+    status: str
+
+
+class MultiVolumeDetail(_FromAws):
+    """Detail of ``EBS Multi-Volume Snapshots Completion Status``."""
+
+    event: Literal["createSnapshots"]
+    result: Literal["succeeded"]
+    snapshots: list[MultiVolumeMember] = Field(min_length=1)
+
+
+class SnapshotCompleted(_FromAws):
+    """EventBridge's event of one completed snapshot (EBS user guide, "EventBridge events")."""
+
+    detail_type: Literal["EBS Snapshot Notification"] = Field(alias="detail-type")
+    source: Literal["aws.ec2"]
+    account: str
+    detail: SnapshotDetail
+
+    @property
+    def snapshot_ids(self) -> list[str]:
+        """The completed snapshot."""
+        return _ids([self.detail.snapshot_id])
+
+
+class SnapshotsCompleted(_FromAws):
+    """EventBridge's event of a completed multi-volume set."""
+
+    detail_type: Literal["EBS Multi-Volume Snapshots Completion Status"] = Field(
+        alias="detail-type"
+    )
+    source: Literal["aws.ec2"]
+    account: str
+    detail: MultiVolumeDetail
+
+    @property
+    def snapshot_ids(self) -> list[str]:
+        """The completed snapshots of the set."""
+        return _ids([one.snapshot_id for one in self.detail.snapshots if one.status == "completed"])
+
+
+class SnapshotEvent(RootModel[SnapshotCompleted | SnapshotsCompleted]):
+    """Either event of completed snapshots, told apart by its detail-type."""
+
+    root: SnapshotCompleted | SnapshotsCompleted = Field(discriminator="detail_type")
+
+
+def _ids(arns: list[str]) -> list[str]:
+    return [found for found in map(snapshot_id_in, arns) if found]
+
+
+class Dispatched(_Strict):
+    """``DispatchSnapshot``'s answer: names of the executions started, and of those known before."""
+
+    started: list[str]
+    already_known: list[str]
+
+
+# -- execution input ------------------------------------------------------------------------------
+
+
+class RolloutRequest(_Strict):
+    """What starts a rollout: typed by a person, or written by dispatch."""
+
+    fleet: FleetName
+    snapshot: SnapshotId | Literal["latest"] = "latest"
+    trigger: Trigger = Trigger.PERSON
+    reason: Text | None = None
+
+
+class Execution(_Strict):
+    """The execution that a step runs for, from the state machine's context object."""
+
+    id: str
+    started_at: datetime
+
+
+# -- the rollout's steps --------------------------------------------------------------------------
+
+
+class Rollout(_Strict):
+    """What every step after the plan knows; ``fence`` is 0 until the fleet is claimed."""
+
+    payload_version: int = PAYLOAD_VERSION
+    fleet: FleetName
+    snapshot: SnapshotId
+    trigger: Trigger
+    execution: str
+    started_at: datetime
+    planned_revision: int
+    fence: int = 0
+
+    @property
+    def account(self) -> str:
+        """The account, from the execution's ARN."""
+        return self.execution.split(":")[4]
+
+
+class PlanRequest(_Strict):
+    """``PlanRollout``: the raw execution input, whatever it is, and the execution."""
+
+    input: Any
+    execution: Execution
+
+
+class Plan(_Strict):
+    """The plan: go on with ``rollout``, or end with ``skip``."""
+
+    skip: SkipReason | None
+    message: str
+    rollout: Rollout | None
+
+
+class StepRequest(_Strict):
+    """Request of the steps that need nothing but the rollout."""
+
+    rollout: Rollout
+
+
+class Claimed(_Strict):
+    """``ClaimFleet``'s answer: the rollout with its fence."""
+
+    message: str
+    rollout: Rollout
+
+
+class RejectionRequest(_Strict):
+    """``RecordRejection``."""
+
+    rollout: Rollout
+    report: Report
+
+
+class Recorded(_Strict):
+    """The answer of steps whose effect is all that matters."""
+
+    message: str
+
+
+class FleetReport(Report):
+    """``InspectFleet``'s answer: the preflight, and the rollback target it found."""
+
+    target: RollbackTarget | None
+
+
+class TemplateRequest(_Strict):
+    """``UpdateLaunchTemplate``."""
+
+    rollout: Rollout
+    target: RollbackTarget
+
+
+class TemplateUpdated(_Strict):
+    """``UpdateLaunchTemplate``'s answer."""
+
+    message: str
+    candidate: Release
+
+
+class ReleaseRequest(_Strict):
+    """``StartRefresh`` and ``PromoteRelease``."""
+
+    rollout: Rollout
+    candidate: Release
+    target: RollbackTarget
+
+
+class RefreshRef(_Strict):
+    """The refresh under watch; ``capacity`` is the desired capacity when it started."""
+
+    id: str
+    started_at: datetime
+    capacity: int
+
+
+class RefreshStarted(_Strict):
+    """The answer of ``StartRefresh`` and ``RollBack``."""
+
+    message: str
+    refresh: RefreshRef
+
+
+class SignalEvent(_FromAws):
+    """``SignalRollout``: an event of Auto Scaling or CloudWatch that may concern a rollout."""
+
+    source: Literal["aws.autoscaling", "aws.cloudwatch"]
+    detail_type: str = Field(alias="detail-type")
+    detail: dict[str, Any]
+
+    @property
+    def group(self) -> str | None:
+        """The group of an instance refresh event (Auto Scaling user guide, "Refresh events")."""
+        name = self.detail.get("AutoScalingGroupName")
+        return name if self.source == "aws.autoscaling" and isinstance(name, str) else None
+
+    @property
+    def alarm(self) -> str | None:
+        """The alarm of a state change event (CloudWatch user guide, "Alarm events")."""
+        name = self.detail.get("alarmName")
+        return name if self.source == "aws.cloudwatch" and isinstance(name, str) else None
+
+
+class WaitRequest(_Strict):
+    """``AwaitSignal``: the token to be woken by, and what the last look knew of the signals."""
+
+    rollout: Rollout
+    token: str = Field(min_length=1)
+    seen: Seen
+
+
+class WatchRequest(_Strict):
+    """``WatchHealth``."""
+
+    rollout: Rollout
+    phase: Phase
+    candidate: Release
+    target: RollbackTarget
+    refresh: RefreshRef
+    memory: Memory
+
+
+class Watched(Assessment):
+    """``WatchHealth``'s answer: the assessment, and what it knew of the signals."""
+
+    seen: Seen
+
+
+class RollBackRequest(_Strict):
+    """``RollBack``."""
+
+    rollout: Rollout
+    candidate: Release
+    target: RollbackTarget
+    refresh: RefreshRef
+    reason: str
+
+
+class DiscardRequest(_Strict):
+    """``DeleteTemplateVersion``."""
+
+    rollout: Rollout
+    candidate: Release
+    target: RollbackTarget
+
+
+class QuarantineRequest(_Strict):
+    """``QuarantineSnapshot``."""
+
+    rollout: Rollout
+    reason: str
+
+
+class ReleaseFleetRequest(_Strict):
+    """``ReleaseFleet``: how the rollout ended, and as much as it got to know."""
+
+    rollout: Rollout
+    outcome: Outcome
+    reason: str
+    quarantined: bool = False
+    checks: list[Check] = []
+    candidate: Release | None = None
+    target: RollbackTarget | None = None
+    refresh: RefreshRef | None = None
+
+
+class Ended(_Strict):
+    """``ReleaseFleet``'s answer, and the output of a rollout that ends well."""
+
+    fleet: str
+    snapshot: str
+    outcome: Outcome
+    message: str
+
+
+# -- domain events --------------------------------------------------------------------------------
+
+
+class RolloutEvent(_Strict):
+    """Detail of every domain event about a rollout.
+
+    ``message`` is a sentence for people; ``link`` opens the execution in the console.
+    """
+
+    version: int = 1
+    environment: str
+    fleet: str
+    snapshot: str
+    message: str
+    execution: str
+    link: str
+    outcome: Outcome | None = None
+    checks: list[Check] = []
+    candidate: Release | None = None
+    target: RollbackTarget | None = None
+    refresh_id: str | None = None
+
+
+class ConfigurationEvent(_Strict):
+    """Detail of ``Fleet Configuration Invalid``."""
+
+    version: int = 1
+    environment: str
+    fleet: str
+    message: str
+
+
+def console_link(execution: str) -> str:
+    """The console's page of an execution, from its ARN."""
+    region = execution.split(":")[3]
+    return (
+        f"https://{region}.console.aws.amazon.com/states/home?region={region}"
+        f"#/v2/executions/details/{execution}"
+    )

@@ -1,0 +1,344 @@
+"""One look at a rollout in progress, and the verdict that it yields. A pure function of its inputs.
+
+Two phases share the loop. Going *forward*, the question is whether the candidate may become live;
+going *back*, whether every instance runs the rollback target again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+from snaproll.domain.duration import format_duration
+from snaproll.domain.fleet import FleetPolicy
+from snaproll.domain.group import FleetView, Instance, Refresh, RefreshStatus
+from snaproll.domain.release import TemplateVersion
+
+FIRST_WAIT = timedelta(seconds=60)
+"""Wait between looks while something is changing; it doubles with every look that sees nothing."""
+LONGEST_WAIT = timedelta(minutes=10)
+"""Where that doubling stops for a rollout of ordinary length."""
+WAIT_SHARE_OF_AGE = 0.02
+"""For a very long rollout the longest wait is this share of its age, so that the number of looks
+grows with the logarithm of its length and the execution's history cannot fill up."""
+FLOOR_PATIENCE = timedelta(minutes=2)
+"""How long a fleet may be below its floor: one instance may be replaced by Auto Scaling itself."""
+
+
+class Verdict(StrEnum):
+    """What an assessment asks for."""
+
+    WAIT = "wait"
+    PROMOTE = "promote"
+    ROLL_BACK = "roll_back"
+    ROLLED_BACK = "rolled_back"
+    """Going back only: the fleet is whole again on its rollback target."""
+    ESCALATE = "escalate"
+
+
+class Memory(BaseModel):
+    """What one look leaves for the next; it travels in the execution's variables."""
+
+    model_config = ConfigDict(frozen=True)
+
+    healthy_new: int = 0
+    """Most instances of the candidate ever seen healthy at once."""
+    progress_at: datetime | None = None
+    """When that number last grew, or when all new instances were last healthy."""
+    below_floor_since: datetime | None = None
+    baking_since: datetime | None = None
+    seen: str = ""
+    """What the last look saw, in short; unchanged means nothing happened."""
+    quiet_looks: int = 0
+
+
+class Assessment(BaseModel):
+    """A verdict with its reason.
+
+    ``against_data`` tells that instances which run the candidate gave evidence against its data:
+    only then is a snapshot quarantined. ``wait_seconds`` is how long to sleep if nothing signals.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    verdict: Verdict
+    reason: str
+    against_data: bool = False
+    wait_seconds: int
+    memory: Memory
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Everything one assessment sees.
+
+    ``refresh`` is the watched one, None when Auto Scaling knows it no more. ``alarms`` maps each
+    alarm of the policy that exists to its state. ``wanted`` is the version that the phase moves
+    the fleet to. ``capacity_at_start`` is the desired capacity when the refresh started: a
+    scale-out since then must not look like a loss. ``started`` is when the refresh started.
+    """
+
+    policy: FleetPolicy
+    view: FleetView
+    refresh: Refresh | None
+    wanted: TemplateVersion
+    alarms: Mapping[str, str]
+    capacity_at_start: int
+    started: datetime
+    now: datetime
+
+    @property
+    def floor(self) -> int:
+        """Smallest number of healthy instances allowed at this moment."""
+        return self.policy.refresh.floor(min(self.capacity_at_start, self.view.group.desired))
+
+    @property
+    def members(self) -> list[Instance]:
+        """Instances that are not on their way out."""
+        leaving = ("Terminat", "Detach")
+        return [one for one in self.view.group.instances if not one.lifecycle.startswith(leaving)]
+
+    @property
+    def new(self) -> list[Instance]:
+        """Members that run the wanted version."""
+        return [one for one in self.members if one.version == self.wanted]
+
+    @property
+    def others(self) -> list[Instance]:
+        """Members in service that run something else."""
+        return [one for one in self.members if one.in_service and one.version != self.wanted]
+
+    @property
+    def failing_new(self) -> list[Instance]:
+        """New instances whose health checks failed."""
+        targets = self.view.targets
+        return [one for one in self.new if one.id in targets and targets[one.id].failing]
+
+    @property
+    def unready_new(self) -> list[Instance]:
+        """New instances that Auto Scaling calls in service and the load balancer not healthy."""
+        return [one for one in self.new if one.in_service and not self.view.healthy(one)]
+
+    def summary(self) -> str:
+        """The look in one line, for people and for telling whether anything changed."""
+        status = self.refresh.status if self.refresh else "unknown"
+        healthy_new = sum(self.view.healthy(one) for one in self.new)
+        return (
+            f"refresh {status}; {healthy_new} of {len(self.new)} new and "
+            f"{self.view.healthy_count()} of {len(self.members)} instances healthy"
+        )
+
+
+# -- forward --------------------------------------------------------------------------------------
+
+
+def assess_forward(look: Look, memory: Memory) -> Assessment:
+    """Judge a release that is being rolled out."""
+    memory = _remember(look, memory)
+    for judge in (_by_refresh, _by_alarms, _by_new_instances, _by_floor, _by_completion):
+        found = judge(look, memory)
+        if found is not None:
+            return found
+    return _wait(look, memory, f"{look.summary()}; nothing speaks against it")
+
+
+def _by_refresh(look: Look, memory: Memory) -> Assessment | None:
+    refresh = look.refresh
+    if refresh is None:
+        return _verdict(Verdict.ESCALATE, "Auto Scaling does not know the refresh any more", memory)
+    if refresh.status is RefreshStatus.CANCELLING:
+        return _wait(look, memory, "somebody is cancelling the instance refresh")
+    because = refresh.rollback_reason or refresh.reason or "it gave no reason"
+    if refresh.status is RefreshStatus.ROLLBACK_FAILED:
+        reason = f"Auto Scaling's own rollback failed: {because}"
+        return _verdict(Verdict.ESCALATE, reason, memory)
+    ended_badly = {
+        RefreshStatus.ROLLBACK_IN_PROGRESS: f"Auto Scaling rolls back by itself: {because}",
+        RefreshStatus.ROLLBACK_SUCCESSFUL: f"Auto Scaling rolled back by itself: {because}",
+        RefreshStatus.FAILED: f"the instance refresh failed: {because}",
+        RefreshStatus.CANCELLED: "somebody cancelled the instance refresh",
+    }.get(refresh.status)
+    if ended_badly is None:
+        return None
+    evidence = bool(look.failing_new or _firing(look))
+    return _verdict(Verdict.ROLL_BACK, ended_badly, memory, against_data=evidence)
+
+
+def _by_alarms(look: Look, memory: Memory) -> Assessment | None:
+    firing = _firing(look)
+    if not firing:
+        return None
+    return _verdict(
+        Verdict.ROLL_BACK,
+        f"the alarm {', '.join(firing)} fired while the release was being rolled out",
+        memory,
+        against_data=True,
+    )
+
+
+def _by_new_instances(look: Look, memory: Memory) -> Assessment | None:
+    unready, grace = look.unready_new, look.policy.health.unhealthy_grace
+    if not unready or memory.progress_at is None or look.now - memory.progress_at < grace:
+        return None
+    first = unready[0]
+    target = look.view.targets.get(first.id)
+    seen = f"{target.state} {target.reason}".strip() if target else "not registered"
+    return _verdict(
+        Verdict.ROLL_BACK,
+        f"{len(unready)} of {len(look.new)} new instances did not become healthy within "
+        f"{format_duration(grace)} (for example {first.id}: {seen})",
+        memory,
+        against_data=True,
+    )
+
+
+def _by_floor(look: Look, memory: Memory) -> Assessment | None:
+    since = memory.below_floor_since
+    if since is None or look.now - since < FLOOR_PATIENCE:
+        return None
+    return _verdict(
+        Verdict.ROLL_BACK,
+        f"{look.view.healthy_count()} instances have been healthy for "
+        f"{format_duration(look.now - since)} and the fleet's floor is {look.floor}",
+        memory,
+        against_data=bool(look.failing_new),
+    )
+
+
+def _by_completion(look: Look, memory: Memory) -> Assessment | None:
+    if look.refresh is None or look.refresh.status is not RefreshStatus.SUCCESSFUL:
+        return None
+    if not look.members:
+        return _verdict(
+            Verdict.ESCALATE,
+            "the refresh ended and the group has no instance that proves the release",
+            memory,
+        )
+    if look.others:
+        odd = ", ".join(one.id for one in look.others)
+        reason = f"the refresh ended and these instances still run another version: {odd}"
+        return _verdict(Verdict.ESCALATE, reason, memory)
+    if look.unready_new or look.view.healthy_count() < look.floor:
+        return _wait(look, memory, f"{look.summary()}; the refresh is done, health is not")
+    return _verdict(
+        Verdict.PROMOTE,
+        f"all {len(look.new)} instances run it and were healthy through the bake of "
+        f"{format_duration(look.policy.refresh.bake)}",
+        memory,
+    )
+
+
+# -- back -----------------------------------------------------------------------------------------
+
+
+def assess_back(look: Look, memory: Memory) -> Assessment:
+    """Judge a rollback: ``look.wanted`` is the rollback target."""
+    memory = _remember(look, memory)
+    refresh = look.refresh
+    if refresh is not None and refresh.status.active:
+        return _wait(look, memory, f"{look.summary()}; rolling back")
+    trouble = _trouble_going_back(look, memory)
+    if trouble is not None:
+        return _verdict(Verdict.ESCALATE, trouble, memory)
+    if look.unready_new or look.view.healthy_count() < look.floor:
+        return _wait(look, memory, f"{look.summary()}; rolled back, waiting for health")
+    return _verdict(
+        Verdict.ROLLED_BACK,
+        f"all {len(look.new)} instances run {look.wanted} again and are healthy",
+        memory,
+    )
+
+
+def _trouble_going_back(look: Look, memory: Memory) -> str | None:
+    """Why a rollback that is over did not make the fleet whole, or None."""
+    refresh = look.refresh
+    if refresh is None:
+        return "Auto Scaling does not know the refresh that rolls back"
+    if refresh.status not in (RefreshStatus.ROLLBACK_SUCCESSFUL, RefreshStatus.SUCCESSFUL):
+        because = refresh.rollback_reason or refresh.reason or "it gave no reason"
+        return f"the rollback ended as {refresh.status}: {because}"
+    if look.others:
+        odd = ", ".join(one.id for one in look.others)
+        return f"the rollback ended and these instances still run another version: {odd}"
+    grace, since = look.policy.health.unhealthy_grace, memory.progress_at
+    whole = not look.unready_new and look.view.healthy_count() >= look.floor
+    if not whole and since is not None and look.now - since >= grace:
+        return (
+            f"the fleet is back on {look.wanted} and still not healthy after "
+            f"{format_duration(grace)}: {look.summary()}"
+        )
+    return None
+
+
+# -- shared ---------------------------------------------------------------------------------------
+
+
+def _firing(look: Look) -> list[str]:
+    return [name for name, state in look.alarms.items() if state == "ALARM"]
+
+
+def _remember(look: Look, memory: Memory) -> Memory:
+    healthy_new = sum(look.view.healthy(one) for one in look.new)
+    grew = healthy_new > memory.healthy_new
+    settled = bool(look.new) and not look.unready_new
+    first_trouble = bool(look.unready_new) and memory.progress_at is None
+    below = look.view.healthy_count() < look.floor
+    baking = look.refresh is not None and look.refresh.status is RefreshStatus.BAKING
+    seen = look.summary()
+    return Memory(
+        healthy_new=max(healthy_new, memory.healthy_new),
+        progress_at=look.now if grew or settled or first_trouble else memory.progress_at,
+        below_floor_since=(memory.below_floor_since or look.now) if below else None,
+        baking_since=(memory.baking_since or look.now) if baking else memory.baking_since,
+        seen=seen,
+        quiet_looks=memory.quiet_looks + 1 if seen == memory.seen else 0,
+    )
+
+
+def _verdict(
+    verdict: Verdict, reason: str, memory: Memory, *, against_data: bool = False
+) -> Assessment:
+    return Assessment(
+        verdict=verdict, reason=reason, against_data=against_data, wait_seconds=0, memory=memory
+    )
+
+
+def _wait(look: Look, memory: Memory, reason: str) -> Assessment:
+    wait = min(FIRST_WAIT * 2 ** min(memory.quiet_looks, 16), _longest_wait(look))
+    for deadline in _deadlines(look, memory):
+        if deadline > look.now:
+            wait = min(wait, deadline - look.now)
+    return Assessment(
+        verdict=Verdict.WAIT,
+        reason=reason,
+        wait_seconds=max(1, math.ceil(wait.total_seconds())),
+        memory=memory,
+    )
+
+
+def _longest_wait(look: Look) -> timedelta:
+    longest = max(LONGEST_WAIT, WAIT_SHARE_OF_AGE * (look.now - look.started))
+    refresh = look.refresh
+    pausing = refresh is not None and refresh.status is RefreshStatus.IN_PROGRESS
+    if pausing and look.policy.refresh.checkpoints:
+        # At least one look falls inside each pause, even when the checkpoint's event is lost.
+        return max(FIRST_WAIT, min(longest, look.policy.refresh.checkpoint_wait / 2))
+    return longest
+
+
+def _deadlines(look: Look, memory: Memory) -> list[datetime]:
+    """Instants at which another look could judge differently although nothing signals."""
+    deadlines = []
+    if look.unready_new and memory.progress_at is not None:
+        deadlines.append(memory.progress_at + look.policy.health.unhealthy_grace)
+    if memory.below_floor_since is not None:
+        deadlines.append(memory.below_floor_since + FLOOR_PATIENCE)
+    if memory.baking_since is not None:
+        # The last look before the release can become the group's own: just inside Baking.
+        deadlines.append(memory.baking_since + look.policy.refresh.bake)
+    return deadlines

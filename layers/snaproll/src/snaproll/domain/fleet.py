@@ -1,0 +1,163 @@
+"""What a fleet is, as its owner declares it: the fleet parameter's schema."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import timedelta
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from snaproll.domain.duration import Duration
+
+FLEET_NAME = r"^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$"
+"""Lower-case letters, digits and inner hyphens, at most 40: it is a part of execution names."""
+
+MAX_ALARMS = 10
+"""Auto Scaling takes no more alarms for one refresh (API model ``AlarmSpecification``)."""
+MAX_REFRESH_WAIT = timedelta(seconds=172_800)
+"""Longest checkpoint delay and bake time of an instance refresh (``RefreshPreferences``)."""
+BAKE_MARGIN = timedelta(minutes=10)
+"""Added to the bake that AWS is asked for, so that the last assessment falls inside it."""
+MAX_SPREAD = 100
+"""Largest difference of maximum and minimum healthy percentage (``RefreshPreferences``)."""
+
+FleetName = Annotated[str, StringConstraints(pattern=FLEET_NAME)]
+_Owner = Annotated[str, StringConstraints(pattern=r"^(self|\d{12})$")]
+_KeyArn = Annotated[
+    str, StringConstraints(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+$")
+]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SnapshotSelection(_Section):
+    """Which snapshots belong to the fleet, and which of them are fit in age and key."""
+
+    tags: dict[str, str] = Field(
+        min_length=1,
+        max_length=20,
+        description="Tags that a snapshot must carry, all of them, to be one of this fleet's.",
+    )
+    owners: list[_Owner] = Field(
+        default=["self"],
+        min_length=1,
+        description='Accounts whose snapshots are considered: "self" or account numbers.',
+    )
+    kms_keys: list[_KeyArn] = Field(
+        default=[],
+        description="Key ARNs a snapshot may be encrypted with. Empty: any key that is usable.",
+    )
+    max_age: Duration | None = Field(
+        default=None, description="Oldest data time a snapshot may have. Absent: any age."
+    )
+
+
+class RefreshPolicy(_Section):
+    """How instances are replaced."""
+
+    min_healthy: int = Field(
+        default=100,
+        ge=0,
+        le=100,
+        description="Percentage of the desired capacity that must stay healthy.",
+    )
+    max_healthy: int = Field(
+        default=150,
+        ge=100,
+        le=200,
+        description="Percentage of the desired capacity that may run while instances are replaced.",
+    )
+    warmup: Duration = Field(
+        default=timedelta(minutes=5), description="Time from in service to counted as replaced."
+    )
+    checkpoints: list[Annotated[int, Field(ge=1, le=100)]] = Field(
+        default=[10, 50, 100],
+        description="Percentages of the fleet after which replacing pauses; the last is 100.",
+    )
+    checkpoint_wait: Duration = Field(
+        default=timedelta(minutes=10), description="How long it pauses at each checkpoint."
+    )
+    bake: Duration = Field(
+        default=timedelta(minutes=30),
+        description="How long the whole fleet must stay healthy on a release before it is live.",
+    )
+
+    @model_validator(mode="after")
+    def _within_what_auto_scaling_takes(self) -> Self:
+        if self.max_healthy - self.min_healthy > MAX_SPREAD:
+            raise ValueError(
+                f"max_healthy {self.max_healthy} minus min_healthy {self.min_healthy} "
+                f"must be at most {MAX_SPREAD}"
+            )
+        if self.checkpoints != sorted(set(self.checkpoints)):
+            raise ValueError(f"checkpoints {self.checkpoints} must be ascending, none twice")
+        if self.checkpoints and self.checkpoints[-1] != 100:  # noqa: PLR2004 - a percentage
+            raise ValueError(
+                f"checkpoints {self.checkpoints} must end with 100, or the refresh stops there"
+            )
+        if self.checkpoint_wait > MAX_REFRESH_WAIT:
+            raise ValueError("checkpoint_wait must be at most 2d")
+        if self.bake > MAX_REFRESH_WAIT - BAKE_MARGIN:
+            raise ValueError("bake must be at most 1d23h50m")
+        return self
+
+    @property
+    def bake_given_to_aws(self) -> timedelta:
+        """The refresh's own bake time: ours and a margin for the last assessment."""
+        return self.bake + BAKE_MARGIN
+
+    def floor(self, capacity: int) -> int:
+        """Smallest number of healthy instances allowed for a desired capacity."""
+        return math.ceil(self.min_healthy * capacity / 100)
+
+
+class HealthPolicy(_Section):
+    """What counts as bad."""
+
+    alarms: list[Annotated[str, StringConstraints(min_length=1, max_length=255)]] = Field(
+        default=[],
+        max_length=MAX_ALARMS,
+        description="CloudWatch alarms whose ALARM state condemns a release that is being rolled.",
+    )
+    unhealthy_grace: Duration = Field(
+        default=timedelta(minutes=10),
+        description="How long new instances may make no progress towards healthy.",
+    )
+    probe: None = Field(
+        default=None, description="Reserved for a function that tests new instances; only null."
+    )
+
+
+class FleetPolicy(_Section):
+    """The JSON value of the parameter ``/snaproll/<environment>/fleets/<fleet>``."""
+
+    auto_scaling_group: Annotated[str, StringConstraints(min_length=1, max_length=255)] = Field(
+        description="Name of the Auto Scaling group."
+    )
+    data_device: Annotated[str, StringConstraints(pattern=r"^(/dev/)?(sd|xvd)[a-z0-9]{1,4}$")] = (
+        Field(description="Device name in the launch template whose volume holds the data.")
+    )
+    snapshots: SnapshotSelection
+    refresh: RefreshPolicy = RefreshPolicy()
+    health: HealthPolicy = HealthPolicy()
+    on_drift: Literal["alert"] = Field(
+        default="alert", description="What to do when somebody else changes the release."
+    )
+
+
+class Fleet(BaseModel):
+    """A fleet's name and its policy."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: FleetName
+    policy: FleetPolicy
+
+
+def is_fleet_name(text: str) -> bool:
+    """Whether a text can name a fleet."""
+    return re.fullmatch(FLEET_NAME, text) is not None

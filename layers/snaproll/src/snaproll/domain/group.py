@@ -1,0 +1,142 @@
+"""What Auto Scaling and the load balancer say about a fleet, in snaproll's terms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from snaproll.domain.release import TemplateVersion
+
+
+class RefreshStatus(StrEnum):
+    """Statuses of an instance refresh (API model ``InstanceRefreshStatus``)."""
+
+    PENDING = "Pending"
+    IN_PROGRESS = "InProgress"
+    BAKING = "Baking"
+    SUCCESSFUL = "Successful"
+    FAILED = "Failed"
+    CANCELLING = "Cancelling"
+    CANCELLED = "Cancelled"
+    ROLLBACK_IN_PROGRESS = "RollbackInProgress"
+    ROLLBACK_SUCCESSFUL = "RollbackSuccessful"
+    ROLLBACK_FAILED = "RollbackFailed"
+
+    @property
+    def active(self) -> bool:
+        """Whether it still acts on the group; one refresh of a group does at most."""
+        return self in _ACTIVE
+
+
+_ACTIVE = frozenset(
+    {
+        RefreshStatus.PENDING,
+        RefreshStatus.IN_PROGRESS,
+        RefreshStatus.BAKING,
+        RefreshStatus.CANCELLING,
+        RefreshStatus.ROLLBACK_IN_PROGRESS,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Refresh:
+    """One instance refresh.
+
+    ``desired`` is the launch template version it moves the group to, None when it names none by
+    number; ``percentage`` is Auto Scaling's own figure, for people only: it falls in a rollback.
+    """
+
+    id: str
+    status: RefreshStatus
+    desired: TemplateVersion | None = None
+    reason: str = ""
+    percentage: int = 0
+    started: datetime | None = None
+    rollback_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One instance of a group; ``version`` is None when it was not launched from a template."""
+
+    id: str
+    lifecycle: str
+    version: TemplateVersion | None
+    protected: bool = False
+
+    @property
+    def in_service(self) -> bool:
+        """Whether Auto Scaling counts it as serving."""
+        return self.lifecycle == "InService"
+
+    @property
+    def standby(self) -> bool:
+        """Whether somebody took it out of service for a while."""
+        return self.lifecycle in ("Standby", "EnteringStandby")
+
+
+@dataclass(frozen=True, slots=True)
+class TargetHealth:
+    """A target's state and reason at one load balancer target group."""
+
+    state: str
+    reason: str = ""
+
+    @property
+    def healthy(self) -> bool:
+        """Whether it may serve."""
+        return self.state == "healthy"
+
+    @property
+    def failing(self) -> bool:
+        """Whether its health checks really failed, rather than having not been made yet."""
+        return self.state in ("unhealthy", "unhealthy.draining")
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """An Auto Scaling group as it is now.
+
+    ``saved`` is the launch template version saved on it, None when it names ``$Latest`` or
+    ``$Default`` or has none; ``saved_text`` says what it names, for people.
+    """
+
+    name: str
+    arn: str
+    saved: TemplateVersion | None
+    saved_text: str
+    desired: int
+    maximum: int
+    health_check_types: frozenset[str]
+    suspended: frozenset[str]
+    target_groups: tuple[str, ...]
+    instances: tuple[Instance, ...]
+    tags: Mapping[str, str]
+    mixed_instances: bool = False
+    warm_pool: bool = False
+    status: str = ""
+    operator: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FleetView:
+    """One look at a fleet: its group, and each instance's health at every target group.
+
+    ``targets`` maps an instance id to its worst health over the group's target groups; an
+    instance that is missing there is registered nowhere.
+    """
+
+    group: Group
+    targets: Mapping[str, TargetHealth] = field(default_factory=dict)
+
+    def healthy(self, instance: Instance) -> bool:
+        """Whether an instance is in service and every target group calls it healthy."""
+        target = self.targets.get(instance.id)
+        return instance.in_service and target is not None and target.healthy
+
+    def healthy_count(self) -> int:
+        """How many instances serve."""
+        return sum(self.healthy(one) for one in self.group.instances)

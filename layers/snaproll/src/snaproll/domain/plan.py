@@ -1,0 +1,81 @@
+"""What to do with a request for a rollout, before anything is claimed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+from snaproll.domain.ledger import FleetState, Trigger
+from snaproll.domain.snapshot import Snapshot, data_time
+
+
+class SkipReason(StrEnum):
+    """Why nothing is to be done."""
+
+    ALREADY_LIVE = "AlreadyLive"
+    HELD = "Held"
+    SUPERSEDED = "Superseded"
+    BUSY = "Busy"
+    NO_FLEET = "NoFleet"
+
+
+class Decision(BaseModel):
+    """Whether to go on, and why not."""
+
+    model_config = ConfigDict(frozen=True)
+
+    skip: SkipReason | None
+    message: str
+
+
+def decide(
+    fleet: str,
+    state: FleetState,
+    *,
+    snapshot_id: str,
+    snapshot: Snapshot | None,
+    trigger: Trigger,
+    execution: str,
+) -> Decision:
+    """Decide on a rollout of one snapshot.
+
+    Whether the snapshot is fit is the gate's question: one that does not exist goes on, to be
+    rejected there with a record.
+    """
+    if state.live is not None and state.live.snapshot == snapshot_id:
+        return Decision(
+            skip=SkipReason.ALREADY_LIVE,
+            message=f"{snapshot_id} is already live on fleet {fleet}. Nothing to do.",
+        )
+    automatic = trigger is not Trigger.PERSON
+    if automatic and state.hold is not None:
+        hold = state.hold
+        return Decision(
+            skip=SkipReason.HELD,
+            message=(
+                f"Fleet {fleet} is held by {hold.by} since {hold.since.isoformat()}: "
+                f"{hold.reason} No automatic rollout starts."
+            ),
+        )
+    ours = state.claim is not None and state.claim.execution == execution
+    if automatic and not ours and snapshot is not None:
+        newer = _newer_live(state, snapshot)
+        if newer is not None:
+            return Decision(
+                skip=SkipReason.SUPERSEDED,
+                message=(
+                    f"{snapshot_id} is older than the live release of fleet {fleet} "
+                    f"({state.live.snapshot if state.live else ''}, data of {newer.isoformat()}); "
+                    f"automatic rollouts only move forward."
+                ),
+            )
+    return Decision(skip=None, message=f"{snapshot_id} is to be rolled out to fleet {fleet}.")
+
+
+def _newer_live(state: FleetState, snapshot: Snapshot) -> datetime | None:
+    """The live release's data time when it is at or past the snapshot's, else None."""
+    at = data_time(snapshot).at
+    live = state.live.data_time if state.live else None
+    return live if at is not None and live is not None and at <= live else None

@@ -1,0 +1,257 @@
+"""The preflight: what a fleet must pass before its instances are replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from snaproll.domain import tags
+from snaproll.domain.checks import Check, Report, check, failed, failures, not_checked, passed
+from snaproll.domain.fleet import Fleet
+from snaproll.domain.group import FleetView, Refresh
+from snaproll.domain.release import TemplateVersion
+
+BREAKING_SUSPENSIONS = frozenset(
+    {"Launch", "Terminate", "InstanceRefresh", "AddToLoadBalancer", "HealthCheck"}
+)
+"""Suspended processes that stop or blind a refresh (user guide, "Suspend processes")."""
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateFacts:
+    """What the preflight asks of the launch template version saved on the group."""
+
+    version: TemplateVersion
+    tags: Mapping[str, str]
+    image: str
+    data_snapshot: str | None
+    has_data_device: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FleetEvidence:
+    """Everything the preflight looks at.
+
+    ``view`` is None when the group does not exist; ``template`` is None when the group saves no
+    numbered version or the version is gone; ``alarms`` maps each alarm of the fleet's policy that
+    exists to its state; ``rollback_snapshot_ready`` is None when the template names no snapshot.
+    """
+
+    view: FleetView | None
+    template: TemplateFacts | None
+    alarms: Mapping[str, str]
+    active_refresh: Refresh | None
+    rollback_snapshot_ready: bool | None
+
+
+def inspect(fleet: Fleet, evidence: FleetEvidence) -> Report:
+    """Judge a fleet; every check is reported, not only the first that fails."""
+    checks = _checks(fleet, evidence)
+    found = failures(checks)
+    if found:
+        reasons = "; ".join(one.reason for one in found)
+        message = (
+            f"Fleet {fleet.name} is not ready for a rollout: {reasons}. Nothing was changed. "
+            f"Mend this, then start the rollout again."
+        )
+    else:
+        message = f"Fleet {fleet.name} is ready: all {len(checks)} checks passed."
+    return Report(passed=not found, message=message, checks=checks)
+
+
+def _checks(fleet: Fleet, evidence: FleetEvidence) -> list[Check]:
+    name = fleet.policy.auto_scaling_group
+    view = evidence.view
+    found = check(
+        "group-exists",
+        fine=view is not None,
+        good=f"the group {name} exists",
+        bad=f"there is no Auto Scaling group {name} in this account and Region",
+    )
+    if view is None:
+        return [found]
+    return [
+        found,
+        *_group_checks(fleet, view, evidence.active_refresh),
+        *_template_checks(fleet, view, evidence),
+        *_health_checks(fleet, view),
+        *_alarm_checks(fleet, evidence.alarms),
+    ]
+
+
+def _group_checks(fleet: Fleet, view: FleetView, active: Refresh | None) -> list[Check]:
+    group = view.group
+    suspended = ", ".join(sorted(group.suspended & BREAKING_SUSPENSIONS))
+    odd = ", ".join(one.id for one in group.instances if one.protected or one.standby)
+    return [
+        check(
+            "group-opted-in",
+            fine=group.tags.get(tags.FLEET) == fleet.name,
+            good="the group is tagged for this fleet",
+            bad=f"the group {group.name} lacks the tag {tags.FLEET}={fleet.name}",
+        ),
+        check(
+            "group-free",
+            fine=not group.status and not group.operator,
+            good="nobody else manages the group",
+            bad=f"the group {group.name} is managed by {group.operator or group.status}",
+        ),
+        check(
+            "launch-template-alone",
+            fine=not group.mixed_instances,
+            good="the group has a launch template of its own",
+            bad=f"the group {group.name} has a mixed instances policy, which is not supported",
+        ),
+        check(
+            "no-warm-pool",
+            fine=not group.warm_pool,
+            good="the group has no warm pool",
+            bad=f"the group {group.name} has a warm pool, which is not supported",
+        ),
+        check(
+            "load-balancer-health",
+            fine="ELB" in group.health_check_types and bool(group.target_groups),
+            good="the load balancer's health checks count",
+            bad=(
+                f"the group {group.name} must be attached to a target group and have the health "
+                f"check type ELB, or Auto Scaling ignores what the load balancer sees"
+            ),
+        ),
+        check(
+            "nothing-suspended",
+            fine=not suspended,
+            good="no process that a refresh needs is suspended",
+            bad=f"the group {group.name} has suspended processes that a refresh needs: {suspended}",
+        ),
+        check(
+            "no-other-refresh",
+            fine=active is None,
+            good="no instance refresh is running",
+            bad=(
+                f"the instance refresh {active.id if active else ''} of group {group.name} is "
+                f"{active.status if active else ''} and was not started by this rollout"
+            ),
+        ),
+        check(
+            "no-protected-instances",
+            fine=not odd,
+            good="no instance is protected or on standby",
+            bad=f"instances are protected from scale-in or on standby: {odd}",
+        ),
+    ]
+
+
+def _template_checks(fleet: Fleet, view: FleetView, evidence: FleetEvidence) -> list[Check]:
+    group, template = view.group, evidence.template
+    numbered = check(
+        "version-numbered",
+        fine=group.saved is not None,
+        good=f"the group saves {group.saved_text}",
+        bad=(
+            f"the group {group.name} names {group.saved_text}; it must name a launch template "
+            f"version by number, or nothing can be rolled back"
+        ),
+    )
+    names = ("template-opted-in", "image-fixed", "data-device", "rollback-target")
+    if template is None:
+        exists = check(
+            "version-exists",
+            fine=group.saved is None,
+            good="",
+            bad=f"{group.saved_text} does not exist",
+        )
+        why = "the group's launch template version cannot be read"
+        return [
+            numbered,
+            exists if group.saved else not_checked("version-exists", why),
+            *(not_checked(name, why) for name in names),
+        ]
+    device = fleet.policy.data_device
+    return [
+        numbered,
+        passed("version-exists", f"{template.version} exists"),
+        check(
+            "template-opted-in",
+            fine=template.tags.get(tags.FLEET) == fleet.name,
+            good="the launch template is tagged for this fleet",
+            bad=(
+                f"the launch template {template.version.template_id} lacks the tag "
+                f"{tags.FLEET}={fleet.name}"
+            ),
+        ),
+        check(
+            "image-fixed",
+            fine=not template.image.startswith("resolve:ssm:"),
+            good="the image is fixed",
+            bad=(
+                f"the launch template names its image by an SSM parameter ({template.image}), "
+                f"and Auto Scaling cannot roll such a refresh back"
+            ),
+        ),
+        check(
+            "data-device",
+            fine=template.has_data_device,
+            good=f"the launch template maps {device}",
+            bad=f"{template.version} maps no EBS volume at {device}",
+        ),
+        _rollback_check(template, ready=evidence.rollback_snapshot_ready),
+    ]
+
+
+def _rollback_check(template: TemplateFacts, *, ready: bool | None) -> Check:
+    if template.data_snapshot is None:
+        return passed(
+            "rollback-target", "the group's present data volume is empty and needs no snapshot"
+        )
+    return check(
+        "rollback-target",
+        fine=bool(ready),
+        good=f"the rollback target {template.data_snapshot} can be launched",
+        bad=(
+            f"the snapshot {template.data_snapshot} that the fleet would be rolled back to "
+            f"is gone, archived or not usable"
+        ),
+    )
+
+
+def _health_checks(fleet: Fleet, view: FleetView) -> list[Check]:
+    group, floor = view.group, fleet.policy.refresh.floor(view.group.desired)
+    healthy = view.healthy_count()
+    return [
+        check(
+            "has-instances",
+            fine=group.desired > 0,
+            good=f"the group wants {group.desired} instances",
+            bad=f"the desired capacity of group {group.name} is 0: no instance would prove it",
+        ),
+        check(
+            "fleet-healthy",
+            fine=healthy >= floor,
+            good=f"{healthy} of {group.desired} instances are healthy, {floor} are needed",
+            bad=f"{healthy} of {group.desired} instances are healthy and {floor} are needed",
+        ),
+    ]
+
+
+def _alarm_checks(fleet: Fleet, alarms: Mapping[str, str]) -> list[Check]:
+    wanted = fleet.policy.health.alarms
+    missing = ", ".join(name for name in wanted if name not in alarms)
+    not_ok = ", ".join(
+        f"{name} is {alarms[name]}"
+        for name in wanted
+        if alarms.get(name) != "OK" and name in alarms
+    )
+    return [
+        check(
+            "alarms-exist",
+            fine=not missing,
+            good="every alarm of the fleet exists",
+            bad=f"these alarms of the fleet do not exist: {missing}",
+        ),
+        check(
+            "alarms-ok",
+            fine=not not_ok,
+            good="every alarm of the fleet is OK",
+            bad=f"{not_ok}; Auto Scaling starts no refresh under such an alarm",
+        ),
+    ]

@@ -1,0 +1,25 @@
+"""Every tag that snaproll reads or writes, in one place."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+FLEET = "snaproll:fleet"
+"""Opt-in, on the group and on its launch template: the name of the fleet that may be rolled."""
+DATA_TIME = "snaproll:data-time"
+"""On a snapshot, by its publisher: when the data was true, ISO 8601 with a time zone."""
+_ROLE_PREFIX = "snaproll:role:"
+
+
+class Role(StrEnum):
+    """What a snapshot is to a fleet."""
+
+    LIVE = "live"
+    PREVIOUS = "previous"
+    ROLLED_BACK = "rolled-back"
+    REJECTED = "rejected"
+
+
+def role_key(fleet: str) -> str:
+    """The key of the tag that says what a snapshot is to a fleet; its value is a ``Role``."""
+    return f"{_ROLE_PREFIX}{fleet}"

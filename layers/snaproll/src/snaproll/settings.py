@@ -1,0 +1,35 @@
+"""What a function is told by its environment; read when it is first needed, never at import."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from snaproll.errors import SettingsError
+from snaproll.explain import explain
+
+
+class Settings(BaseModel):
+    """A function's settings; each is an environment variable that template.yaml sets."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    environment: str = Field(alias="SNAPROLL_ENVIRONMENT", min_length=1)
+    ledger_table: str = Field(alias="SNAPROLL_LEDGER_TABLE", min_length=1)
+    rollout_machine: str = Field(alias="SNAPROLL_ROLLOUT_MACHINE", default="")
+    """ARN of the rollout state machine; set only where executions are started."""
+
+
+def from_env(environment: Mapping[str, str]) -> Settings:
+    """Read the settings.
+
+    Raises
+    ------
+    SettingsError
+        When one is missing or empty.
+    """
+    try:
+        return Settings.model_validate(dict(environment))
+    except ValidationError as error:
+        raise SettingsError(explain("The function's environment", error)) from error

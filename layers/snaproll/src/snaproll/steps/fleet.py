@@ -1,0 +1,66 @@
+"""Judging a fleet before its instances are replaced."""
+
+from __future__ import annotations
+
+from snaproll.contracts import FleetReport, StepRequest
+from snaproll.domain.fleet import Fleet
+from snaproll.domain.gate import USABLE_KEY_STATES
+from snaproll.domain.group import Group
+from snaproll.domain.preflight import FleetEvidence, TemplateFacts, inspect
+from snaproll.domain.release import RollbackTarget
+from snaproll.runtime import Runtime
+
+
+def inspect_fleet(request: StepRequest, runtime: Runtime) -> FleetReport:
+    """Judge the fleet by the preflight and name the rollback target, changing nothing."""
+    fleet = runtime.fleets.get(request.rollout.fleet)
+    policy = fleet.policy
+    view = runtime.groups.view(policy.auto_scaling_group)
+    template = _template_facts(fleet, view.group, runtime) if view else None
+    evidence = FleetEvidence(
+        view=view,
+        template=template,
+        alarms=runtime.alarms.states(policy.health.alarms),
+        active_refresh=runtime.refreshes.active(view.group.name) if view else None,
+        rollback_snapshot_ready=(
+            _launchable(template.data_snapshot, runtime)
+            if template and template.data_snapshot
+            else None
+        ),
+    )
+    report = inspect(fleet, evidence)
+    target = (
+        RollbackTarget(template=template.version, snapshot=template.data_snapshot)
+        if template
+        else None
+    )
+    return FleetReport(**report.model_dump(), target=target)
+
+
+def _template_facts(fleet: Fleet, group: Group, runtime: Runtime) -> TemplateFacts | None:
+    if group.saved is None:
+        return None
+    contents = runtime.templates.read(group.saved)
+    template = runtime.templates.template(group.saved.template_id)
+    if contents is None or template is None:
+        return None
+    device = fleet.policy.data_device
+    return TemplateFacts(
+        version=group.saved,
+        tags=template.tags,
+        image=contents.image,
+        data_snapshot=contents.snapshot_at(device),
+        has_data_device=contents.maps(device),
+    )
+
+
+def _launchable(snapshot_id: str, runtime: Runtime) -> bool:
+    """Whether instances could be launched from a snapshot now."""
+    snapshot = runtime.snapshots.get(snapshot_id)
+    if snapshot is None or snapshot.state != "completed" or snapshot.storage_tier != "standard":
+        return False
+    if snapshot.restore_expires is not None:
+        return False
+    if snapshot.kms_key is None:
+        return True
+    return runtime.keys.get(snapshot.kms_key).state in USABLE_KEY_STATES

@@ -1,0 +1,203 @@
+"""Starting an instance refresh, and rolling one back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from snaproll.aws.ledger import Change
+from snaproll.contracts import RefreshRef, RefreshStarted, ReleaseRequest, RollBackRequest, Rollout
+from snaproll.domain.fleet import FleetPolicy
+from snaproll.domain.group import Group, Refresh, RefreshStatus
+from snaproll.domain.ledger import Claim, FleetState, note_intent, prove_claim, turn_back
+from snaproll.domain.release import TemplateVersion
+from snaproll.errors import RefreshRefusedError, RefreshStillEndingError
+from snaproll.runtime import Runtime
+from snaproll.steps.claim import event_of
+
+_ROLLING_BACK = frozenset(
+    {
+        RefreshStatus.ROLLBACK_IN_PROGRESS,
+        RefreshStatus.ROLLBACK_SUCCESSFUL,
+        RefreshStatus.ROLLBACK_FAILED,
+    }
+)
+
+
+def start_refresh(request: ReleaseRequest, runtime: Runtime) -> RefreshStarted:
+    """Start replacing the fleet's instances with the candidate, or find that it was started.
+
+    Raises
+    ------
+    ClaimLostError
+        The rollout lost its claim.
+    RefreshRefusedError
+        The group changed since it was inspected, or Auto Scaling refuses.
+    """
+    rollout, wanted = request.rollout, request.candidate.template
+    policy = runtime.fleets.get(rollout.fleet).policy
+
+    def transition(state: FleetState) -> Change:
+        claim = _proven(rollout, state)
+        return Change(note_intent(state, claim, candidate=request.candidate, target=request.target))
+
+    claim = _proven(rollout, runtime.ledger.change(rollout.fleet, transition))
+    group = _group(policy, runtime)
+    started = _started_by(claim, group, wanted, runtime)
+    if started is None:
+        if group.saved != request.target.template:
+            raise RefreshRefusedError(
+                f"The group {group.name} saves {group.saved_text} and not {request.target.template}"
+                f" any more: somebody changed it after it was inspected. Start the rollout again."
+            )
+        alarms = policy.health.alarms
+        refresh_id = _start_or_find(
+            lambda: runtime.refreshes.start_forward(group.name, wanted, policy.refresh, alarms),
+            claim,
+            group,
+            wanted,
+            runtime,
+        )
+    else:
+        refresh_id = started.id
+    return RefreshStarted(
+        message=(
+            f"The instance refresh {refresh_id} replaces {group.desired} instances of "
+            f"{group.name} with {wanted}."
+        ),
+        refresh=_reference(refresh_id, started, group, runtime),
+    )
+
+
+def roll_back(request: RollBackRequest, runtime: Runtime) -> RefreshStarted:
+    """Begin to return every instance to the rollback target.
+
+    While the refresh is active Auto Scaling itself reverses it. After it ended the target is saved
+    on the group first, and a refresh to it is started: one that found the bad version saved would
+    return to that on its own failure.
+
+    Raises
+    ------
+    ClaimLostError
+        The rollout lost its claim.
+    RefreshRefusedError
+        Auto Scaling cannot or will not.
+    RefreshStillEndingError
+        Somebody's cancellation has to end first.
+    """
+    rollout, target = request.rollout, request.target.template
+    policy = runtime.fleets.get(rollout.fleet).policy
+
+    def transition(state: FleetState) -> Change:
+        return Change(turn_back(state, _proven(rollout, state)))
+
+    claim = _proven(rollout, runtime.ledger.change(rollout.fleet, transition))
+    group = _group(policy, runtime)
+    watched = runtime.refreshes.get(group.name, request.refresh.id)
+    if watched is None:
+        raise RefreshRefusedError(
+            f"Auto Scaling does not know the refresh {request.refresh.id} of {group.name} any more."
+        )
+    going_back = _reverse(watched, claim, group, target, policy, runtime)
+    message = (
+        f"Rolling {group.name} back to {target}: {request.reason.rstrip('.')}. "
+        f"The refresh {going_back} does it."
+    )
+    runtime.announcements.publish("Rollback Started", event_of(rollout, message, runtime))
+    found = watched if going_back == watched.id else None
+    reference = _reference(going_back, found, group, runtime)
+    return RefreshStarted(
+        message=message,
+        refresh=reference.model_copy(update={"capacity": request.refresh.capacity}),
+    )
+
+
+def _reverse(
+    watched: Refresh,
+    claim: Claim,
+    group: Group,
+    target: TemplateVersion,
+    policy: FleetPolicy,
+    runtime: Runtime,
+) -> str:
+    """Make Auto Scaling go back by whatever way the refresh's status allows; the refresh's id."""
+    if watched.status in _ROLLING_BACK:
+        return watched.id
+    if watched.status is RefreshStatus.CANCELLING:
+        raise RefreshStillEndingError(
+            f"The refresh {watched.id} of {group.name} is being cancelled; it must end first."
+        )
+    if watched.status.active:
+        # The call takes no id. Only one refresh is active at a time, and it is the watched one.
+        try:
+            runtime.refreshes.roll_back(group.name)
+        except RefreshRefusedError:
+            _raise_if_it_moved_on(watched, group, runtime)
+            raise
+        return watched.id
+    started = _started_by(claim, group, target, runtime)
+    if started is not None:
+        return started.id
+    if group.saved != target:
+        runtime.groups.save_version(group.name, target)
+    return _start_or_find(
+        lambda: runtime.refreshes.start_back(group.name, target, policy.refresh),
+        claim,
+        group,
+        target,
+        runtime,
+    )
+
+
+def _raise_if_it_moved_on(watched: Refresh, group: Group, runtime: Runtime) -> None:
+    """Between the look and the call it may have ended: then another way back is open."""
+    now = runtime.refreshes.get(group.name, watched.id)
+    if now is not None and now.status is not watched.status:
+        raise RefreshStillEndingError(
+            f"The refresh {watched.id} of {group.name} went from {watched.status} to {now.status} "
+            f"while it was to be rolled back; the next try goes back another way."
+        )
+
+
+def _start_or_find(
+    start: Callable[[], str],
+    claim: Claim,
+    group: Group,
+    version: TemplateVersion,
+    runtime: Runtime,
+) -> str:
+    """Start a refresh; when one is in progress already, tell ours from a foreign one."""
+    try:
+        return start()
+    except RefreshRefusedError:
+        # The SDK may have tried twice, the first try having succeeded without an answer.
+        started = _started_by(claim, group, version, runtime)
+        if started is None:
+            raise
+        return started.id
+
+
+def _started_by(
+    claim: Claim, group: Group, version: TemplateVersion, runtime: Runtime
+) -> Refresh | None:
+    since = claim.claimed_at.replace(microsecond=0)
+    return runtime.refreshes.to_version_since(group.name, version, since)
+
+
+def _proven(rollout: Rollout, state: FleetState) -> Claim:
+    return prove_claim(rollout.fleet, state, execution=rollout.execution, fence=rollout.fence)
+
+
+def _group(policy: FleetPolicy, runtime: Runtime) -> Group:
+    group = runtime.groups.get(policy.auto_scaling_group)
+    if group is None:
+        raise RefreshRefusedError(
+            f"The Auto Scaling group {policy.auto_scaling_group} does not exist any more."
+        )
+    return group
+
+
+def _reference(
+    refresh_id: str, found: Refresh | None, group: Group, runtime: Runtime
+) -> RefreshRef:
+    at = found.started if found and found.started else runtime.now()
+    return RefreshRef(id=refresh_id, started_at=at, capacity=group.desired)

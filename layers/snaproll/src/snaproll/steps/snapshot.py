@@ -1,0 +1,100 @@
+"""Judging a snapshot, and writing down what was found."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from snaproll.contracts import QuarantineRequest, Recorded, RejectionRequest, Rollout, StepRequest
+from snaproll.domain.checks import Report
+from snaproll.domain.fleet import Fleet
+from snaproll.domain.gate import GateEvidence, Key, judge
+from snaproll.domain.ledger import Quarantine
+from snaproll.domain.snapshot import data_time
+from snaproll.domain.tags import Role, role_key
+from snaproll.runtime import Runtime
+from snaproll.steps.claim import prove
+
+
+def validate_snapshot(request: StepRequest, runtime: Runtime) -> Report:
+    """Judge the snapshot by the fleet's gate, changing nothing."""
+    rollout = request.rollout
+    fleet = runtime.fleets.get(rollout.fleet)
+    snapshot = runtime.snapshots.get(rollout.snapshot)
+    key: Key | None = None
+    if snapshot is not None and snapshot.kms_key is not None:
+        key = runtime.keys.get(snapshot.kms_key)
+    device_size, running = _what_runs(fleet, runtime)
+    live = runtime.ledger.state(fleet.name).live
+    quarantine = runtime.ledger.quarantine(fleet.name, rollout.snapshot)
+    evidence = GateEvidence(
+        snapshot_id=rollout.snapshot,
+        snapshot=snapshot,
+        key=key,
+        account=rollout.account,
+        device_size_gib=device_size,
+        live_data_time=live.data_time if live else _data_time_of(running, runtime),
+        quarantined_because=quarantine.reason if quarantine else None,
+        now=runtime.now(),
+    )
+    return judge(fleet, evidence)
+
+
+def _what_runs(fleet: Fleet, runtime: Runtime) -> tuple[int | None, str | None]:
+    """The data volume's fixed size and its snapshot, by the version saved on the group."""
+    group = runtime.groups.get(fleet.policy.auto_scaling_group)
+    if group is None or group.saved is None:
+        return None, None
+    contents = runtime.templates.read(group.saved)
+    if contents is None:
+        return None, None
+    device = fleet.policy.data_device
+    return contents.size_at(device), contents.snapshot_at(device)
+
+
+def _data_time_of(snapshot_id: str | None, runtime: Runtime) -> datetime | None:
+    """On a fleet that was never rolled, what runs there is what must not be gone behind."""
+    snapshot = runtime.snapshots.get(snapshot_id) if snapshot_id else None
+    return data_time(snapshot).at if snapshot else None
+
+
+def record_rejection(request: RejectionRequest, runtime: Runtime) -> Recorded:
+    """Mark a rejected snapshot as such, where people look for it.
+
+    Raises
+    ------
+    ClaimLostError
+        The rollout lost its claim.
+    """
+    rollout = request.rollout
+    prove(rollout, runtime)
+    _tag(rollout, Role.REJECTED, runtime)
+    return Recorded(message=request.report.message)
+
+
+def quarantine_snapshot(request: QuarantineRequest, runtime: Runtime) -> Recorded:
+    """Quarantine a snapshot on evidence from instances that ran it.
+
+    Raises
+    ------
+    ClaimLostError
+        The rollout lost its claim.
+    """
+    rollout = request.rollout
+    prove(rollout, runtime)
+    runtime.ledger.put_quarantine(
+        rollout.fleet,
+        Quarantine(
+            snapshot=rollout.snapshot,
+            reason=request.reason,
+            execution=rollout.execution,
+            at=runtime.now(),
+        ),
+    )
+    _tag(rollout, Role.ROLLED_BACK, runtime)
+    return Recorded(
+        message=f"{rollout.snapshot} is quarantined for fleet {rollout.fleet}: {request.reason}."
+    )
+
+
+def _tag(rollout: Rollout, role: Role, runtime: Runtime) -> None:
+    runtime.snapshots.tag(rollout.snapshot, role_key(rollout.fleet), role.value)

@@ -1,0 +1,85 @@
+"""Making a release launchable, and taking that back."""
+
+from __future__ import annotations
+
+from snaproll.contracts import DiscardRequest, Recorded, TemplateRequest, TemplateUpdated
+from snaproll.domain.release import Release
+from snaproll.domain.snapshot import data_time
+from snaproll.errors import NotYetVisibleError, TemplateRefusedError, VersionInUseError
+from snaproll.runtime import Runtime
+from snaproll.steps.claim import prove
+
+
+def update_launch_template(request: TemplateRequest, runtime: Runtime) -> TemplateUpdated:
+    """Make a launch template version that differs from the group's in the snapshot alone.
+
+    Raises
+    ------
+    ClaimLostError
+        The rollout lost its claim.
+    TemplateRefusedError
+        No such version can be made, and none was left behind.
+    NotYetVisibleError
+        EC2 does not show yet what was made.
+    """
+    rollout, source = request.rollout, request.target.template
+    policy = runtime.fleets.get(rollout.fleet).policy
+    snapshot = runtime.snapshots.get(rollout.snapshot)
+    if snapshot is None:
+        raise NotYetVisibleError(f"{rollout.snapshot} passed the gate and cannot be seen any more.")
+    contents = runtime.templates.read(source)
+    if contents is None:
+        raise TemplateRefusedError(f"{source}, which the group saves, does not exist any more.")
+    prove(rollout, runtime)
+    version = runtime.templates.version_for(
+        contents,
+        policy.data_device,
+        rollout.snapshot,
+        token=f"{rollout.fleet}-{rollout.snapshot}-{source.version}-{rollout.fence}",
+        note=f"snaproll: {rollout.snapshot} for {rollout.fleet}, from version {source.version}",
+    )
+    return TemplateUpdated(
+        message=f"{version} is {source} with {rollout.snapshot} at {policy.data_device}.",
+        candidate=Release(
+            snapshot=rollout.snapshot, template=version, data_time=data_time(snapshot).at
+        ),
+    )
+
+
+def delete_template_version(request: DiscardRequest, runtime: Runtime) -> Recorded:
+    """Delete the version of a release that will not become live, once nothing uses it.
+
+    Until then ``$Latest`` would bring the release back.
+
+    Raises
+    ------
+    ClaimLostError
+        The rollout lost its claim.
+    VersionInUseError
+        An instance, in whatever state, or the group still uses it.
+    TemplateRefusedError
+        Somebody made a newer version that carries the same snapshot.
+    """
+    rollout, discarded = request.rollout, request.candidate.template
+    policy = runtime.fleets.get(rollout.fleet).policy
+    group = runtime.groups.get(policy.auto_scaling_group)
+    if group is not None:
+        users = [one.id for one in group.instances if one.version == discarded]
+        if group.saved == discarded:
+            users.append(f"the group {group.name}")
+        if users:
+            raise VersionInUseError(f"{discarded} is still used by {', '.join(users)}.")
+    prove(rollout, runtime)
+    template = runtime.templates.template(discarded.template_id)
+    if template is None:
+        return Recorded(message=f"The launch template of {discarded} is gone.")
+    if template.default_version == discarded.version:
+        runtime.templates.set_default(request.target.template)
+    runtime.templates.delete(discarded)
+    newest = runtime.templates.newest(discarded.template_id)
+    if newest is not None and newest.snapshot_at(policy.data_device) == rollout.snapshot:
+        raise TemplateRefusedError(
+            f"{newest.version}, the newest one, carries {rollout.snapshot} as well and was not "
+            f"made by this rollout. Delete it, or $Latest brings that snapshot back."
+        )
+    return Recorded(message=f"{discarded} was deleted.")
