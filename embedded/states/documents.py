@@ -1,0 +1,49 @@
+"""JSON values together with their text: what moves between states, and what it weighs."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any, Final
+
+DATA_LIMIT_BYTES: Final = 262_144
+"""Of UTF-8 text, for a state's input, its output and a task's payload (developer guide, quotas)."""
+_WIDEST_CHARACTER_BYTES: Final = 4
+
+
+class Document:
+    """A JSON value that nobody changes any more, with its text."""
+
+    __slots__ = ("text", "value")
+
+    def __init__(self, value: Any, text: str | None = None) -> None:
+        self.value = value
+        self.text = dump(value) if text is None else text
+
+    @property
+    def fits(self) -> bool:
+        """Whether it is small enough to move between states."""
+        return within(self.text, DATA_LIMIT_BYTES)
+
+
+def dump(value: Any) -> str:
+    """Write a value as JSON, as short as possible."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def within(text: str, limit_bytes: int) -> bool:
+    """Tell whether a text is at most ``limit_bytes`` of UTF-8, without encoding short ones."""
+    return (
+        len(text) * _WIDEST_CHARACTER_BYTES <= limit_bytes
+        or len(text.encode("utf-8", "surrogatepass")) <= limit_bytes
+    )
+
+
+def timestamp(when: datetime) -> str:
+    """Write an instant as the context object does: ISO 8601, UTC, milliseconds."""
+    return when.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+
+
+def epoch_milliseconds(when: datetime | None) -> int | None:
+    """Write an instant as the status change event does."""
+    return None if when is None else round(when.timestamp() * 1000)
