@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from snaproll.domain import tags
-from snaproll.domain.checks import Check, Report, check, failed, failures, not_checked, passed
+from snaproll.domain.checks import Check, Report, check, failures, not_checked, passed
 from snaproll.domain.fleet import Fleet
 from snaproll.domain.group import FleetView, Refresh
 from snaproll.domain.release import TemplateVersion
@@ -37,6 +37,7 @@ class FleetEvidence:
     exists to its state; ``rollback_snapshot_ready`` is None when the template names no snapshot.
     """
 
+    environment: str
     view: FleetView | None
     template: TemplateFacts | None
     alarms: Mapping[str, str]
@@ -72,23 +73,24 @@ def _checks(fleet: Fleet, evidence: FleetEvidence) -> list[Check]:
         return [found]
     return [
         found,
-        *_group_checks(fleet, view, evidence.active_refresh),
+        *_group_checks(fleet, view, evidence),
         *_template_checks(fleet, view, evidence),
         *_health_checks(fleet, view),
         *_alarm_checks(fleet, evidence.alarms),
     ]
 
 
-def _group_checks(fleet: Fleet, view: FleetView, active: Refresh | None) -> list[Check]:
-    group = view.group
+def _group_checks(fleet: Fleet, view: FleetView, evidence: FleetEvidence) -> list[Check]:
+    group, active = view.group, evidence.active_refresh
+    missing_tags = _missing_tags(fleet, evidence.environment, group.tags)
     suspended = ", ".join(sorted(group.suspended & BREAKING_SUSPENSIONS))
     odd = ", ".join(one.id for one in group.instances if one.protected or one.standby)
     return [
         check(
             "group-opted-in",
-            fine=group.tags.get(tags.FLEET) == fleet.name,
+            fine=not missing_tags,
             good="the group is tagged for this fleet",
-            bad=f"the group {group.name} lacks the tag {tags.FLEET}={fleet.name}",
+            bad=f"the group {group.name} lacks the tags {missing_tags}",
         ),
         check(
             "group-free",
@@ -141,6 +143,12 @@ def _group_checks(fleet: Fleet, view: FleetView, active: Refresh | None) -> list
     ]
 
 
+def _missing_tags(fleet: Fleet, environment: str, found: Mapping[str, str]) -> str:
+    """The opt-in tags that are missing or have another value; the roles' policies ask for both."""
+    wanted = {tags.FLEET: fleet.name, tags.ENVIRONMENT: environment}
+    return ", ".join(f"{key}={value}" for key, value in wanted.items() if found.get(key) != value)
+
+
 def _template_checks(fleet: Fleet, view: FleetView, evidence: FleetEvidence) -> list[Check]:
     group, template = view.group, evidence.template
     numbered = check(
@@ -167,16 +175,16 @@ def _template_checks(fleet: Fleet, view: FleetView, evidence: FleetEvidence) -> 
             *(not_checked(name, why) for name in names),
         ]
     device = fleet.policy.data_device
+    missing_tags = _missing_tags(fleet, evidence.environment, template.tags)
     return [
         numbered,
         passed("version-exists", f"{template.version} exists"),
         check(
             "template-opted-in",
-            fine=template.tags.get(tags.FLEET) == fleet.name,
+            fine=not missing_tags,
             good="the launch template is tagged for this fleet",
             bad=(
-                f"the launch template {template.version.template_id} lacks the tag "
-                f"{tags.FLEET}={fleet.name}"
+                f"the launch template {template.version.template_id} lacks the tags {missing_tags}"
             ),
         ),
         check(

@@ -6,6 +6,8 @@ from enum import StrEnum
 
 FLEET = "snaproll:fleet"
 """Opt-in, on the group and on its launch template: the name of the fleet that may be rolled."""
+ENVIRONMENT = "snaproll:environment"
+"""Opt-in, beside the one above: the environment whose control plane may roll it."""
 DATA_TIME = "snaproll:data-time"
 """On a snapshot, by its publisher: when the data was true, ISO 8601 with a time zone."""
 _ROLE_PREFIX = "snaproll:role:"

@@ -18,6 +18,7 @@ def inspect_fleet(request: StepRequest, runtime: Runtime) -> FleetReport:
     view = runtime.groups.view(policy.auto_scaling_group)
     template = _template_facts(fleet, view.group, runtime) if view else None
     evidence = FleetEvidence(
+        environment=runtime.settings.environment,
         view=view,
         template=template,
         alarms=runtime.alarms.states(policy.health.alarms),
