@@ -55,16 +55,25 @@ def run(
 ) -> tuple[Invocation, list[str]]:
     """Run a handler on an event given as JSON text; gives its outcome and the lines it printed."""
     printed = io.StringIO()
-    surrounding = nullcontext() if around is None else around(spec)
-    with _environment(environment), _captured(printed), surrounding:
-        invocation = _invoke(spec, text, context)
+    with _environment(environment), _captured(printed):
+        invocation = _invoke(spec, text, context, around or _nothing_around)
     return invocation, printed.getvalue().splitlines()
 
 
-def _invoke(spec: FunctionSpec, text: str, context: LambdaContext) -> Invocation:
+def _nothing_around(_: FunctionSpec) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
+def _invoke(
+    spec: FunctionSpec,
+    text: str,
+    context: LambdaContext,
+    around: Callable[[FunctionSpec], AbstractContextManager[None]],
+) -> Invocation:
     request_id = context.aws_request_id
     try:
-        result = spec.handler(json.loads(text), context)
+        with around(spec):
+            result = spec.handler(json.loads(text), context)
     except NotEmulatedError:
         # Not the function's failure but the world's: nobody may mistake it for an outcome.
         raise

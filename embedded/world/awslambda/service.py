@@ -391,7 +391,6 @@ class Lambda(Service):
             "AWS_LAMBDA_LOG_STREAM_NAME": self._log_stream(),
             "AWS_ACCESS_KEY_ID": "embedded",
             "AWS_SECRET_ACCESS_KEY": "embedded",
-            "LAMBDA_TASK_ROOT": "/var/task",
             "LANG": "en_US.UTF-8",
             "TZ": ":UTC",
             "_HANDLER": spec.handler_name,

@@ -1,0 +1,41 @@
+"""Binds snaproll's handlers to a world: its clients, its clock, its settings.
+
+Apart from the deployer, which deploys other people's templates too and does not need the layer.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING
+
+from embedded import direct
+from snaproll import settings
+from snaproll.runtime import Runtime, use
+
+if TYPE_CHECKING:
+    from embedded.world.awslambda import FunctionSpec
+    from embedded.world.world import World
+
+
+def bind_handlers(world: World, *, check_replies: bool = True) -> None:
+    """Let every handler that runs in ``world`` see that world instead of AWS."""
+    world.awslambda.around = _around(world, check_replies=check_replies)
+
+
+def _around(
+    world: World, *, check_replies: bool
+) -> Callable[[FunctionSpec], AbstractContextManager[None]]:
+    @contextmanager
+    def around(spec: FunctionSpec) -> Iterator[None]:
+        session = direct.DirectSession(
+            world, spec.logical_id, direct.SDK_ATTEMPTS, check_replies=check_replies
+        )
+        runtime = Runtime(
+            settings=settings.from_env(os.environ), client=session.client, now=world.clock.now
+        )
+        with use(runtime):
+            yield
+
+    return around
