@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +26,7 @@ from embedded.world.ec2.template_store import (
 )
 from embedded.world.errors import AwsError, NotEmulatedError
 from embedded.world.service import Params, Reply, Service, operation
+from embedded.world.values import copied
 
 if TYPE_CHECKING:
     from embedded.world.world import World
@@ -75,7 +75,7 @@ class LaunchTemplates(Service):
             created_by=self._caller(),
             tags=requested_tags(params, "launch-template"),
         )
-        self._add_version(template, params, copy.deepcopy(params["LaunchTemplateData"]))
+        self._add_version(template, params, copied(params["LaunchTemplateData"]))
         self._store.put(template)
         return _warned({"LaunchTemplate": template.describe()}, params["LaunchTemplateData"])
 
@@ -90,7 +90,7 @@ class LaunchTemplates(Service):
     def _create_version(self, params: Params) -> Reply:
         template = self._store.meant(params)
         _check_data(params["LaunchTemplateData"])
-        data = copy.deepcopy(params["LaunchTemplateData"])
+        data = copied(params["LaunchTemplateData"])
         if params.get("SourceVersion"):
             source = template.version(template.number_of(params["SourceVersion"]))
             data = inherit(source.data, data)
@@ -289,7 +289,7 @@ def inherit(source: TemplateData, given: TemplateData) -> TemplateData:
     sends one device loses the others and notices. Snapshots of inherited mappings are ignored
     unless given, as the same text says: an inherited device then starts empty.
     """
-    inherited = copy.deepcopy(source)
+    inherited = copied(source)
     for mapping in inherited.get("BlockDeviceMappings", []):
         mapping.get("Ebs", {}).pop("SnapshotId", None)
     return {**inherited, **given}

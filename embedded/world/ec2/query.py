@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,6 +13,7 @@ from typing import Any, TypeVar
 from embedded.world.clock import Clock
 from embedded.world.errors import AwsError, NotEmulatedError
 from embedded.world.service import Params, Reply
+from embedded.world.values import copied
 
 T = TypeVar("T")
 Field = Callable[[T], Iterable[str]]
@@ -176,16 +176,14 @@ class ClientTokens:
         known = self._answers.get((operation, token))
         if known is None:
             reply = do()
-            self._answers[operation, token] = _Remembered(
-                self._clock.now(), request, copy.deepcopy(reply)
-            )
+            self._answers[operation, token] = _Remembered(self._clock.now(), request, copied(reply))
             return reply
         if known.request != request:
             raise AwsError(
                 "IdempotentParameterMismatch",
                 f"The client token {token} was used before with different parameters.",
             )
-        return copy.deepcopy(known.reply)
+        return copied(known.reply)
 
     def _forget_old(self) -> None:
         horizon = self._clock.now() - TOKEN_LIFETIME

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,6 +10,7 @@ from typing import Any
 from embedded.world.ec2.query import tag_shapes
 from embedded.world.errors import AwsError
 from embedded.world.service import Params, Reply
+from embedded.world.values import copied
 
 TemplateData = dict[str, Any]
 """``LaunchTemplateData``; the members of the request's and the answer's shape have equal names."""
@@ -30,7 +30,7 @@ class LaunchTemplateVersion:
 
     def mappings(self) -> list[dict[str, Any]]:
         """A copy of the block device mappings."""
-        return copy.deepcopy(self.data.get("BlockDeviceMappings", []))
+        return copied(self.data.get("BlockDeviceMappings", []))
 
 
 @dataclass
@@ -115,7 +115,7 @@ class LaunchTemplate:
             "CreateTime": version.created,
             "CreatedBy": version.created_by,
             "DefaultVersion": version.number == self.default_number,
-            "LaunchTemplateData": copy.deepcopy(version.data),
+            "LaunchTemplateData": copied(version.data),
         }
         if version.description is not None:
             shape["VersionDescription"] = version.description
