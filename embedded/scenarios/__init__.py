@@ -1,0 +1,1 @@
+"""Stories that are played in the embedded AWS: the demo's, and the stage that tests share with it."""
