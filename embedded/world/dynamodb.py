@@ -10,18 +10,22 @@ use, or uses without definition, are refused everywhere.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from moto.core.exceptions import JsonRESTError
 from moto.dynamodb.comparisons import get_filter_expression
 from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.dynamo_type import DynamoType
 from moto.dynamodb.responses import DynamoHandler
 
+from embedded.world.dynamodb_rules import (
+    check_expressions,
+    invalid,
+    moto_errors,
+    refuse_legacy,
+)
 from embedded.world.errors import AwsError, NotEmulatedError
 from embedded.world.service import Params, Reply, Service, operation
 from embedded.world.values import copied
@@ -35,17 +39,6 @@ TRANSACTION_ITEMS: Final = 100
 """Actions in one TransactWriteItems call (developer guide, "Transactions: how it works")."""
 TOKEN_REMEMBERED: Final = timedelta(minutes=10)
 """How long a ClientRequestToken makes a transaction idempotent (same page)."""
-LEGACY: Final = (
-    "AttributesToGet", "AttributeUpdates", "ConditionalOperator", "Expected", "KeyConditions",
-    "QueryFilter", "ScanFilter",
-)  # fmt: skip
-"""Parameters from before expressions: not modelled."""
-EXPRESSIONS: Final = (
-    "ConditionExpression", "FilterExpression", "KeyConditionExpression", "ProjectionExpression",
-    "UpdateExpression",
-)  # fmt: skip
-
-_PLACEHOLDER = re.compile(r"[#:][A-Za-z0-9_]+")
 
 
 class _Handler(DynamoHandler):
@@ -96,7 +89,7 @@ class DynamoDB(Service):
     def delete_table(self, params: Params) -> Reply:
         """Delete a table, unless deletion protection is on."""
         name = params["TableName"]
-        with _moto_errors():
+        with moto_errors():
             self._backend.get_table(name)
         described = self._description(name, "DELETING")
         self._ask("delete_table", params)
@@ -155,39 +148,42 @@ class DynamoDB(Service):
     @operation("PutItem")
     def put_item(self, params: Params) -> Reply:
         """Write a whole item, when its condition holds."""
-        _check_expressions(params)
+        check_expressions(params)
         with self._all_or_nothing(params["TableName"], [params["Item"]]):
             return _only(self._ask("put_item", params), "Attributes", "ConsumedCapacity")
 
     @operation("GetItem")
     def get_item(self, params: Params) -> Reply:
         """Read one item by its key."""
-        _check_expressions(params)
+        check_expressions(params)
+        self._check_key(params)
         return _only(self._ask("get_item", params), "Item", "ConsumedCapacity")
 
     @operation("UpdateItem")
     def update_item(self, params: Params) -> Reply:
         """Change attributes of an item, when its condition holds; a missing item is created."""
-        _check_expressions(params)
+        check_expressions(params)
+        self._check_key(params)
         with self._all_or_nothing(params["TableName"], [params["Key"]]):
             return _only(self._ask("update_item", params), "Attributes")
 
     @operation("DeleteItem")
     def delete_item(self, params: Params) -> Reply:
         """Delete an item, when its condition holds."""
-        _check_expressions(params)
+        check_expressions(params)
+        self._check_key(params)
         return _only(self._ask("delete_item", params), "Attributes")
 
     @operation("Query")
     def query(self, params: Params) -> Reply:
         """Read a page of the items under one partition key."""
-        _check_expressions(params)
+        check_expressions(params)
         return self._ask("query", params)
 
     @operation("Scan")
     def scan(self, params: Params) -> Reply:
         """Read a page of a whole table."""
-        _check_expressions(params)
+        check_expressions(params)
         return self._ask("scan", params)
 
     @operation("TransactWriteItems")
@@ -199,17 +195,19 @@ class DynamoDB(Service):
         """
         actions = [_single_action(entry) for entry in params["TransactItems"]]
         if len(actions) > TRANSACTION_ITEMS:
-            raise _invalid(
+            raise invalid(
                 "1 validation error detected: Value at 'transactItems' failed to satisfy"
                 f" constraint: Member must have length less than or equal to {TRANSACTION_ITEMS}"
             )
-        for _, action in actions:
-            _check_expressions(action)
+        for kind, action in actions:
+            check_expressions(action)
+            if kind != "Put":
+                self._check_key(action)
         if self._already_done(params):
             return {}
         targets = [(a["TableName"], self._key_of(kind, a)) for kind, a in actions]
         if len({(table, json.dumps(key, sort_keys=True)) for table, key in targets}) < len(targets):
-            raise _invalid("Transaction request cannot include multiple operations on one item")
+            raise invalid("Transaction request cannot include multiple operations on one item")
         reasons = [
             self._failed_condition(action, key[1])
             for (_, action), key in zip(actions, targets, strict=True)
@@ -224,11 +222,9 @@ class DynamoDB(Service):
 
     def _ask(self, method: str, params: Params) -> Reply:
         """Let moto's handler do an operation on copies."""
-        for member in LEGACY:
-            if member in params:
-                raise NotEmulatedError(f"DynamoDB's legacy parameter {member}")
+        refuse_legacy(params)
         self._handler.body = copied(params)
-        with _moto_errors():
+        with moto_errors():
             result = getattr(self._handler, method)().result
         reply: Reply = copied(result or {})
         return reply
@@ -240,8 +236,20 @@ class DynamoDB(Service):
         described["CreationDateTime"] = self._created[table.name]
         return described
 
+    def _check_key(self, params: Params) -> None:
+        """Refuse a key that has not just the table's key attributes, in their types."""
+        with moto_errors():
+            table = self._backend.get_table(params["TableName"])
+        types = {
+            table.hash_key_attr: table.hash_key_type,
+            table.range_key_attr: table.range_key_type,
+        }
+        types.pop(None, None)
+        if {name: next(iter(value)) for name, value in params["Key"].items()} != types:
+            raise invalid("The provided key element does not match the schema")
+
     def _key_of(self, kind: str, action: Params) -> dict[str, Any]:
-        with _moto_errors():
+        with moto_errors():
             table = self._backend.get_table(action["TableName"])
         if kind != "Put":
             key: dict[str, Any] = action["Key"]
@@ -258,7 +266,7 @@ class DynamoDB(Service):
 
         moto creates an item before it evaluates the update for it, and applies clauses one by one.
         """
-        with _moto_errors():
+        with moto_errors():
             table = self._backend.get_table(table_name)
         kept = [(key, self._stored(table, key)) for key in keyed]
         try:
@@ -288,7 +296,7 @@ class DynamoDB(Service):
         condition = action.get("ConditionExpression")
         if condition is None:
             return None
-        with _moto_errors():
+        with moto_errors():
             current = self._backend.get_item(action["TableName"], key)
             holds = get_filter_expression(
                 condition,
@@ -367,12 +375,8 @@ def _only(reply: Reply, *members: str) -> Reply:
 
 def _single_action(entry: Params) -> tuple[str, Params]:
     if len(entry) != 1:
-        raise _invalid("TransactItems can only contain one of Check, Put, Update or Delete")
+        raise invalid("TransactItems can only contain one of Check, Put, Update or Delete")
     return next(iter(entry.items()))
-
-
-def _invalid(message: str) -> AwsError:
-    return AwsError("ValidationException", message)
 
 
 def _cancelled(reasons: list[Reply | None]) -> AwsError:
@@ -384,41 +388,3 @@ def _cancelled(reasons: list[Reply | None]) -> AwsError:
         f"Transaction cancelled, please refer cancellation reasons for specific reasons [{codes}]",
         extra={"CancellationReasons": told},
     )
-
-
-def _check_expressions(params: Params) -> None:
-    """Refuse placeholders that are used but not defined, or defined but not used.
-
-    DynamoDB refuses both for every operation ("Expression attribute names", "... values" in the
-    developer guide); moto looks at some operations only.
-    """
-    for kind, sign in (("Names", "#"), ("Values", ":")):
-        defined = set(params.get(f"ExpressionAttribute{kind}", {}))
-        used: set[str] = set()
-        for expression in EXPRESSIONS:
-            found = {p for p in _PLACEHOLDER.findall(params.get(expression, "")) if p[0] == sign}
-            if missing := sorted(found - defined):
-                what = "name" if sign == "#" else "value"
-                raise _invalid(
-                    f"Invalid {expression}: An expression attribute {what} used in the document"
-                    f" path is not defined; attribute {what}: {missing[0]}"
-                )
-            used |= found
-        if unused := sorted(defined - used):
-            raise _invalid(
-                f"Value provided in ExpressionAttribute{kind} unused in expressions:"
-                f" keys: {{{', '.join(unused)}}}"
-            )
-
-
-@contextmanager
-def _moto_errors() -> Iterator[None]:
-    """Turn moto's errors into the world's: the same codes, messages and further members."""
-    try:
-        yield
-    except JsonRESTError as error:
-        body: dict[str, Any] = json.loads(error.description)
-        code = body.pop("__type").split("#")[-1]
-        body.pop("message", None)
-        body.pop("Message", None)
-        raise AwsError(code, error.message, extra=body) from None
