@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 DEFAULT_VERSION = "$Default"
 """What an omitted Version means (botocore, LaunchTemplateSpecification)."""
 DYNAMIC_VERSIONS = ("$Latest", DEFAULT_VERSION)
+UNNAMED_TYPE = "m1.small"
+"""The instance type of a template that names none (EC2 API reference, RunInstances)."""
 SSM_ALIAS = "resolve:ssm:"
 """How an ImageId begins that is a parameter and not an image."""
 
@@ -66,7 +68,7 @@ class LaunchConfiguration:
             except AwsError:
                 continue
             version = ec2.template(source.template_id).versions[number]
-            own_type = version.data.get("InstanceType", "")
+            own_type = version.data.get("InstanceType", UNNAMED_TYPE)
             found.add((source.template_id, number, source.instance_type or own_type))
         return frozenset(found)
 

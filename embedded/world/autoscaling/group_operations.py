@@ -259,12 +259,12 @@ class GroupOperations(Service):
         subnets = [part.strip() for part in params.get("VPCZoneIdentifier", "").split(",")]
         if zones or not any(subnets):
             return zones
-        unknown = [subnet for subnet in subnets if subnet not in self._subnet_zones]
-        if unknown:
-            raise NotEmulatedError(
-                f"subnets: world.autoscaling.subnet_zones has no zone for {', '.join(unknown)}"
-            )
-        return [self._subnet_zones[subnet] for subnet in subnets]
+        # Subnets are not modelled. As for load balancers, the first lies in zone a, the second in
+        # zone b, and so on, unless the world was told otherwise.
+        return [
+            self._subnet_zones.get(subnet, f"{self.world.region}{'abcdef'[index % 6]}")
+            for index, subnet in enumerate(subnets)
+        ]
 
     def _target_groups(self, params: Params) -> list[str]:
         arns = list(params.get("TargetGroupARNs", []))

@@ -140,12 +140,14 @@ class Launcher:
     def retry_later(self, group: Group) -> None:
         """Count a failed launch and try again after a while."""
         group.launch_failures += 1
-        if group.retry is not None:
-            return
-        wait = min(FIRST_RETRY_SECONDS * 2 ** (group.launch_failures - 1), LONGEST_RETRY_SECONDS)
-        group.retry = self._world.clock.after(
-            wait, f"{group.name} launches again", lambda: self._retry(group)
-        )
+        if group.retry is None:
+            wait = min(
+                FIRST_RETRY_SECONDS * 2 ** (group.launch_failures - 1), LONGEST_RETRY_SECONDS
+            )
+            group.retry = self._world.clock.after(
+                wait, f"{group.name} launches again", lambda: self._retry(group)
+            )
+        self._settle(group)
 
     def _retry(self, group: Group) -> None:
         group.retry = None

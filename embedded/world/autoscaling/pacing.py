@@ -116,7 +116,10 @@ def next_step(census: Census, bounds: Bounds, limit: int) -> Step:
     )
 
     remaining = census.live - failing - warming - ready
-    extra = max(0, min(remaining + allowance - census.desired, _room(census, bounds, remaining)))
+    replaceable = census.replaceable_failing + census.replaceable_warming + census.replaceable_ready
+    # What is held above the desired capacity is there for an old instance that still serves.
+    covering = min(remaining + allowance - census.desired, replaceable - failing - warming - ready)
+    extra = max(0, min(covering, _room(census, bounds, remaining)))
     return Step(failing, warming, ready, extra)
 
 
@@ -138,4 +141,5 @@ def _room(census: Census, bounds: Bounds, remaining: int) -> int:
     # AWS waits for connections to drain before it goes on, so what is leaving still takes room
     # above the desired capacity (not documented whether it does; slower this way). What was
     # launched already is not given up for it.
-    return max(headroom - census.leaving, min(remaining - census.desired, headroom))
+    leaving = census.leaving + census.live - remaining
+    return max(headroom - leaving, min(remaining - census.desired, headroom))

@@ -31,7 +31,7 @@ class AutoScaling(Service):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self.subnet_zones: dict[str, str] = {}
-        """The Availability Zone of each subnet that a VPCZoneIdentifier may name."""
+        """The zone of a subnet, where it is not the one that its place in a list says."""
         self._registry = Registry(world)
         self._parts: tuple[Service, ...] = (
             GroupOperations(world, self._registry, self.subnet_zones),

@@ -23,6 +23,7 @@ from embedded.world.autoscaling.groups import (
 from embedded.world.autoscaling.launching import SCALING, Launcher
 from embedded.world.autoscaling.requests import instant
 from embedded.world.ec2 import Instance
+from embedded.world.errors import AwsError
 
 if TYPE_CHECKING:
     from embedded.world.elbv2 import TargetState
@@ -178,12 +179,24 @@ class Upkeep:
 
     def _register(self, group: Group, member: Member) -> None:
         if "AddToLoadBalancer" not in group.suspended:
-            for arn in group.target_group_arns:
-                if arn not in member.registered:
+            try:
+                for arn in group.target_group_arns:
+                    self._world.elbv2.group(arn)
                     member.registered.add(arn)
                     self._world.elbv2.register(arn, member.id)
                     member.targets[arn] = self._world.elbv2.state_of(arn, member.id)
+            except AwsError as refusal:
+                self._registration_failed(group, member, refusal)
+                return
         self._serve_when_registered(group, member)
+
+    def _registration_failed(self, group: Group, member: Member, refusal: AwsError) -> None:
+        """A target group that is gone: the launch fails, and is tried again."""
+        if member.activity is not None:
+            self._end(member.activity, activities.FAILED, refusal.message)
+            member.activity = None
+        self.terminate(group, member, ELB_CHECK, vacancy=REPLACEMENT)
+        self.launcher.retry_later(group)
 
     def _serve_when_registered(self, group: Group, member: Member) -> None:
         # In service when registration finishes, healthy target or not (user guide, "Health
@@ -217,7 +230,6 @@ class Upkeep:
         group.vacancies.append(REPLACEMENT)
         self._remove(group, member)
         self.launcher.retry_later(group)
-        self._settle(group)
 
     # -- health ------------------------------------------------------------------------------------
 
