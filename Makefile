@@ -60,7 +60,7 @@ bench: $(DEV) ## Measure the budgets of docs/ (import time, calls, transitions, 
 	$(BIN)/python -m tests.performance
 
 .PHONY: build
-build: $(SAM) template.yaml $(LAYER)/src/requirements.txt ## Build what would be deployed (sam build; needs Python 3.13)
+build: $(SAM) ## Build what would be deployed (sam build; needs Python 3.13)
 	@python=$$(.ci/find-python 3.13) && \
 	  PATH="$$(dirname "$$python"):$$PATH" $(SAM_VENV)/bin/sam build
 
@@ -104,6 +104,16 @@ check-definition: $(NODE) $(DEFINITION) ## Check the state machine definition (n
 scan: $(SCAN) $(TRANSLATED) ## Scan the translated template for insecure settings
 	$(SCAN_VENV)/bin/checkov --config-file .ci/checkov.yaml --file $(TRANSLATED)
 
+.PHONY: check-build
+check-build: build $(DEV) ## Build, measure the layer and start every built function (needs Linux)
+	@rm -rf $(BUILD)/host
+	@python=$$(.ci/find-python 3.13) && export PATH="$$(dirname "$$python"):$$PATH" && \
+	  $(MAKE) --no-print-directory -C $(LAYER)/src build-SnaprollLayer \
+	    ARTIFACTS_DIR=$(CURDIR)/$(BUILD)/host/layer MACHINE=$$(uname -m) && \
+	  $(BIN)/uv pip install --quiet --python "$$python" --target $(BUILD)/host/runtime \
+	    --require-hashes --requirement requirements/runtime.txt && \
+	  SNAPROLL_PYTHON=$$python $(BIN)/python -m pytest tests/infrastructure/test_built_artifacts.py
+
 .PHONY: ci
 ci: ## Run everything that must pass before a change lands
 	bash .ci/run
@@ -140,7 +150,7 @@ clean: ## Remove what commands have produced, environments included
 
 LOCK_INPUTS := pyproject.toml $(LAYER)/pyproject.toml
 LOCKS := requirements/dev.txt $(LAYER)/src/requirements.txt \
-	requirements/sam.txt requirements/scan.txt requirements/uv.txt
+	requirements/runtime.txt requirements/sam.txt requirements/scan.txt requirements/uv.txt
 
 # $(call compile,folder,sources,lock): versions stay as the lock has them unless UPGRADE says otherwise.
 compile = @cd $(1) && $(abspath $(BIN))/uv pip compile --quiet --universal --python-version 3.11 \
@@ -150,6 +160,7 @@ compile = @cd $(1) && $(abspath $(BIN))/uv pip compile --quiet --universal --pyt
 define compile-all
 	$(call compile,$(1),$(LAYER)/pyproject.toml --group dev,requirements/dev.txt)
 	$(call compile,$(1),$(LAYER)/pyproject.toml --constraints requirements/dev.txt,$(LAYER)/src/requirements.txt)
+	$(call compile,$(1),--group runtime,requirements/runtime.txt)
 	$(call compile,$(1),--group sam,requirements/sam.txt)
 	$(call compile,$(1),--group scan,requirements/scan.txt)
 	$(call compile,$(1),--group uv,requirements/uv.txt)

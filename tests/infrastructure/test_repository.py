@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 LAYER = ROOT / "layers" / "snaproll"
 LOCKS = [
     LAYER / "src" / "requirements.txt",
-    *(ROOT / "requirements" / f"{group}.txt" for group in ("dev", "sam", "scan", "uv")),
+    *(ROOT / "requirements" / f"{group}.txt" for group in ("dev", "runtime", "sam", "scan", "uv")),
 ]
 TOP_LEVEL = ["template.yaml", "samconfig.toml", "functions", "layers", "statemachines", "tests"]
 MACHINE_PATH = re.compile(r"(?:^|[^\w./-])/(?:work|root|home|farm)/")
