@@ -183,7 +183,8 @@ class ClientTokens:
                 "IdempotentParameterMismatch",
                 f"The client token {token} was used before with different parameters.",
             )
-        return copied(known.reply)
+        again: Reply = copied(known.reply)
+        return again
 
     def _forget_old(self) -> None:
         horizon = self._clock.now() - TOKEN_LIFETIME

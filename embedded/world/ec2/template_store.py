@@ -30,7 +30,8 @@ class LaunchTemplateVersion:
 
     def mappings(self) -> list[dict[str, Any]]:
         """A copy of the block device mappings."""
-        return copied(self.data.get("BlockDeviceMappings", []))
+        mappings: list[dict[str, Any]] = copied(self.data.get("BlockDeviceMappings", []))
+        return mappings
 
 
 @dataclass
