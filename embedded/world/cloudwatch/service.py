@@ -16,7 +16,7 @@ from embedded.world.cloudwatch.alarms import (
     check_metric_alarm,
 )
 from embedded.world.cloudwatch.evaluation import INSUFFICIENT_DATA
-from embedded.world.cloudwatch.metrics import MetricKey, Sample, key_of
+from embedded.world.cloudwatch.metrics import MetricKey, Sample, Series, key_of
 from embedded.world.cloudwatch.rules import Rule
 from embedded.world.cloudwatch.watchkeeper import AlarmWatcher, Watchkeeper
 from embedded.world.errors import AwsError, NotEmulatedError
@@ -69,6 +69,10 @@ class CloudWatch(Service):
         """Let a held alarm follow its metric again."""
         self._keeper.held.discard(name)
         self._keeper.keep(self._alarm(name))
+
+    def series(self, key: MetricKey) -> Series:
+        """The values of a metric, for scenarios that look at what an alarm sees."""
+        return self._keeper.series(key)
 
     @property
     def failed_actions(self) -> list[tuple[str, str, AwsError]]:

@@ -118,7 +118,7 @@ class Watchkeeper:
         starts = [end - step * (count - index) for index in range(count)]
         datapoints = [series.datapoint(start, start + step, alarm.statistic) for start in starts]
         changed = series.unsettled_since()
-        if changed is not None and changed > starts[0]:
+        if changed is not None and changed >= starts[0]:
             self._plan(alarm, end + step)
         state = conclude(condition, datapoints, alarm.state.value)
         if state != alarm.state.value:
