@@ -140,7 +140,7 @@ class LambdaInvoke:
         except NotEmulatedError:
             raise
         except AwsError as refusal:
-            raise _lambda_refused(refusal) from refusal
+            raise lambda_refused(refusal) from refusal
         if invocation.error is not None:
             raise _function_failed(invocation.error)
         return {
@@ -156,7 +156,7 @@ class LambdaInvoke:
         }
 
 
-def _lambda_refused(refusal: AwsError) -> StateFailedError:
+def lambda_refused(refusal: AwsError) -> StateFailedError:
     """Name a fault of the Lambda service: ``Lambda.TooManyRequestsException``, and the like."""
     name = refusal.code if refusal.code.endswith("Exception") else f"{refusal.code}Exception"
     cause = f"{refusal.message} (Service: Lambda, Status Code: {refusal.http_status})"

@@ -221,19 +221,23 @@ class _References:
             self._path(node, at_top=at_top)
         elif kind == "variable":
             self._variable(node.value, at_top=at_top)
+        elif kind in _CONTEXT_STEPS and at_top:
+            self._from_nowhere(_CONTEXT_STEPS[kind])
         for attribute, child in _children(node):
             self._visit(child, at_top=at_top and attribute not in _OF_AN_ITEM)
 
     def _path(self, path: Any, *, at_top: bool) -> None:
         first, *rest = path.steps
-        if at_top and first.type in {"name", *_CONTEXT_STEPS}:
-            what = first.value if first.type == "name" else _CONTEXT_STEPS[first.type]
-            self._unsupported.append(f"Reference to '{what}' at the top level is not supported.")
+        if at_top and first.type == "name":
+            self._from_nowhere(first.value)
         if first.type == "variable" and first.value == "states":
             self._states_member(first, rest)
         self._visit(first, at_top=at_top)
         for step in rest:
             self._visit(step, at_top=False)
+
+    def _from_nowhere(self, what: str) -> None:
+        self._unsupported.append(f"Reference to '{what}' at the top level is not supported.")
 
     def _states_member(self, first: Any, rest: list[Any]) -> None:
         names = [step.value for step in rest if step.type == "name"][:2]

@@ -146,11 +146,12 @@ class StateMachines:
         self._machines.pop(arn, None)
 
     def _check_arn(self, arn: str) -> None:
-        resource = arn.rpartition(":stateMachine:")[2]
-        if arn != self._world.arn("states", f"stateMachine:{resource}"):
-            if re.fullmatch(r"arn:aws[a-z-]*:states:[^:]+:\d+:stateMachine:[^:]+:[^:]+", arn):
-                raise NotEmulatedError("versions and aliases of state machines")
+        prefix = self._world.arn("states", "stateMachine:")
+        name, _, qualifier = arn.removeprefix(prefix).partition(":")
+        if not arn.startswith(prefix) or not name:
             raise AwsError("InvalidArn", f"Invalid Arn: 'Invalid ARN: {arn}'")
+        if qualifier:
+            raise NotEmulatedError("versions and aliases of state machines")
 
 
 def check_name(name: str) -> None:

@@ -80,6 +80,8 @@ def history_event(event: HistoryEvent, *, with_data: bool) -> dict[str, Any]:
             for name, value in event.details.items()
             if with_data or name not in _EXECUTION_DATA
         }
+        if "parameters" in event.details and not with_data:
+            written[event.member]["parameters"] = ""  # botocore's shape requires the member
     return written
 
 
