@@ -1,1 +1,1 @@
-"""Stories that are played in the embedded AWS: the demo's, and the stage that tests share with it."""
+"""Stories played in the embedded AWS: the demo's, and the stage that tests share with it."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from embedded import direct
 from embedded.deploy import Stack, deploy
@@ -19,6 +19,9 @@ from embedded.deploy.handlers import bind_handlers
 from embedded.states.execution import Execution
 from embedded.world.behaviour import SCENARIO_TAG
 from embedded.world.world import World
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2.type_defs import TagSpecificationTypeDef, TagTypeDef
 
 ENVIRONMENT = "demo"
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
@@ -91,9 +94,7 @@ class Stage:
         """Complete a snapshot of a fleet, let its event arrive, and play its rollout to the end."""
         before = len(self.rollouts())
         self.complete_snapshot(fleet, scenario, **attributes)
-        self.world.run_until(
-            lambda: len(self.rollouts()) > before, limit=timedelta(minutes=5)
-        )
+        self.world.run_until(lambda: len(self.rollouts()) > before, limit=timedelta(minutes=5))
         self.finish()
         return self.rollouts()[-1]
 
@@ -131,8 +132,10 @@ class Stage:
         self.configure(fleet, policy or {})
         self.fleets[name] = fleet
         self.world.run_until(
-            lambda: self.healthy(fleet) == capacity
-            and self.world.cloudwatch.alarm_state(fleet.alarm) == "OK",
+            lambda: (
+                self.healthy(fleet) == capacity
+                and self.world.cloudwatch.alarm_state(fleet.alarm) == "OK"
+            ),
             limit=timedelta(hours=1),
         )
         return fleet
@@ -155,7 +158,12 @@ class Stage:
         )
 
     def complete_snapshot(
-        self, fleet: StagedFleet, scenario: str = "healthy", *, event: bool = True, **attributes: Any
+        self,
+        fleet: StagedFleet,
+        scenario: str = "healthy",
+        *,
+        event: bool = True,
+        **attributes: Any,
     ) -> str:
         """Put a completed snapshot of a fleet's writer into the world; its id."""
         tags = {**fleet.tags, **attributes.pop("tags", {})}
@@ -180,13 +188,11 @@ class Stage:
             volume = ec2.create_volume(AvailabilityZone=f"{self.world.region}a", Size=DATA_GIB)[
                 "VolumeId"
             ]
-        tags = [{"Key": key, "Value": value} for key, value in fleet.tags.items()]
+        tags: list[TagTypeDef] = [{"Key": key, "Value": value} for key, value in fleet.tags.items()]
         if scenario != "healthy":
             tags.append({"Key": SCENARIO_TAG, "Value": scenario})
-        return ec2.create_snapshot(
-            VolumeId=volume,
-            TagSpecifications=[{"ResourceType": "snapshot", "Tags": tags}],  # type: ignore[list-item]
-        )["SnapshotId"]
+        tagging: list[TagSpecificationTypeDef] = [{"ResourceType": "snapshot", "Tags": tags}]
+        return ec2.create_snapshot(VolumeId=volume, TagSpecifications=tagging)["SnapshotId"]
 
     # -- what is seen -----------------------------------------------------------------------------
 

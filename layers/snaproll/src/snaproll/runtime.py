@@ -195,11 +195,11 @@ def handle(
     logger = runtime.logger
     logger.append_keys(function=context.function_name, request_id=context.aws_request_id)
     try:
-        with _tracer().provider.in_subsegment(name=f"## {context.function_name}"):
-            parsed = request.model_validate(event)
-            answer = step(parsed, runtime).model_dump(mode="json")
+        parsed = request.model_validate(event)
     except ValidationError as error:
         raise InvalidRequestError(explain(f"The input of {context.function_name}", error)) from None
+    with _tracer().provider.in_subsegment(name=f"## {context.function_name}"):
+        answer = step(parsed, runtime).model_dump(mode="json")
     logger.info("done", extra={"answer": _short(answer)})
     return answer
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     )
     from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
 
+_NEWEST_ACTIVITIES = 100
+"""The most that one call gives; more than a fleet goes through between two looks."""
 _WORST_FIRST = ("unhealthy", "unhealthy.draining", "unavailable", "unused", "draining", "initial")
 
 
@@ -62,6 +65,24 @@ class Groups:
             instance_id = one["Target"]["Id"]
             health[instance_id] = _worse(health.get(instance_id), here)
         return health
+
+    def why_taken_out(self, name: str, instance_ids: Sequence[str]) -> dict[str, str]:
+        """Why instances were terminated, as far as the group's newest activities tell."""
+        if not instance_ids:
+            return {}
+        with named_errors(f"list the activities of the group {name}"):
+            reply = self._autoscaling.describe_scaling_activities(
+                AutoScalingGroupName=name, MaxRecords=_NEWEST_ACTIVITIES
+            )
+        causes: dict[str, str] = {}
+        for activity in reply["Activities"]:
+            description = activity.get("Description", "")
+            # "Terminating EC2 instance: i-…", with more behind the id on some activities.
+            if description.startswith("Terminating"):
+                for instance_id in instance_ids:
+                    if instance_id in description:
+                        causes.setdefault(instance_id, activity["Cause"])
+        return causes
 
     def save_version(self, name: str, version: TemplateVersion) -> None:
         """Save a launch template version on a group.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -18,6 +18,7 @@ from snaproll.domain.duration import format_duration
 from snaproll.domain.fleet import FleetPolicy
 from snaproll.domain.group import FleetView, Instance, Refresh, RefreshStatus
 from snaproll.domain.release import TemplateVersion
+from snaproll.domain.wording import counted
 
 FIRST_WAIT = timedelta(seconds=60)
 """Wait between looks while something is changing; it doubles with every look that sees nothing."""
@@ -28,6 +29,14 @@ WAIT_SHARE_OF_AGE = 0.02
 grows with the logarithm of its length and the execution's history cannot fill up."""
 FLOOR_PATIENCE = timedelta(minutes=2)
 """How long a fleet may be below its floor: one instance may be replaced by Auto Scaling itself."""
+
+
+LOSS_TOLERANCE = 0.05
+"""Share of the fleet's new instances that may be lost to failed health checks: in a large fleet
+one always is, by chance."""
+_HEALTH_CHECK_CAUSES = ("ELB system health check", "user health-check")
+"""How an activity's cause says that an instance failed the load balancer's or the owner's health
+check (user guide, "View the reason for health check failures")."""
 
 
 class Verdict(StrEnum):
@@ -48,6 +57,12 @@ class Memory(BaseModel):
 
     healthy_new: int = 0
     """Most instances of the candidate ever seen healthy at once."""
+    serving: list[str] = []
+    """Ids of the new instances that were healthy at the last look."""
+    lost: int = 0
+    """How many of them have since been taken out of service for failed health checks."""
+    new_failed: bool = False
+    """Whether a new instance was ever seen to fail its health checks."""
     progress_at: datetime | None = None
     """When that number last grew, or when all new instances were last healthy."""
     below_floor_since: datetime | None = None
@@ -81,6 +96,8 @@ class Look:
     alarm of the policy that exists to its state. ``wanted`` is the version that the phase moves
     the fleet to. ``capacity_at_start`` is the desired capacity when the refresh started: a
     scale-out since then must not look like a loss. ``started`` is when the refresh started.
+    ``taken_out`` says of each instance that served at the last look and is gone why Auto Scaling
+    took it out of service.
     """
 
     policy: FleetPolicy
@@ -91,6 +108,7 @@ class Look:
     capacity_at_start: int
     started: datetime
     now: datetime
+    taken_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def floor(self) -> int:
@@ -100,8 +118,7 @@ class Look:
     @property
     def members(self) -> list[Instance]:
         """Instances that are not on their way out."""
-        leaving = ("Terminat", "Detach")
-        return [one for one in self.view.group.instances if not one.lifecycle.startswith(leaving)]
+        return _members(self.view)
 
     @property
     def new(self) -> list[Instance]:
@@ -140,7 +157,14 @@ class Look:
 def assess_forward(look: Look, memory: Memory) -> Assessment:
     """Judge a release that is being rolled out."""
     memory = _remember(look, memory)
-    for judge in (_by_refresh, _by_alarms, _by_new_instances, _by_floor, _by_completion):
+    for judge in (
+        _by_refresh,
+        _by_alarms,
+        _by_losses,
+        _by_new_instances,
+        _by_floor,
+        _by_completion,
+    ):
         found = judge(look, memory)
         if found is not None:
             return found
@@ -165,7 +189,7 @@ def _by_refresh(look: Look, memory: Memory) -> Assessment | None:
     }.get(refresh.status)
     if ended_badly is None:
         return None
-    evidence = bool(look.failing_new or _firing(look))
+    evidence = memory.new_failed or bool(_firing(look))
     return _verdict(Verdict.ROLL_BACK, ended_badly, memory, against_data=evidence)
 
 
@@ -181,11 +205,24 @@ def _by_alarms(look: Look, memory: Memory) -> Assessment | None:
     )
 
 
+def _by_losses(look: Look, memory: Memory) -> Assessment | None:
+    tolerated = int(LOSS_TOLERANCE * look.capacity_at_start)
+    if memory.lost <= tolerated:
+        return None
+    return _verdict(
+        Verdict.ROLL_BACK,
+        f"Auto Scaling replaced {counted(memory.lost, 'new instance')} after failed health checks, "
+        f"although healthy before",
+        memory,
+        against_data=True,
+    )
+
+
 def _by_new_instances(look: Look, memory: Memory) -> Assessment | None:
     unready, grace = look.unready_new, look.policy.health.unhealthy_grace
     if not unready or memory.progress_at is None or look.now - memory.progress_at < grace:
         return None
-    first = unready[0]
+    first = next(iter(look.failing_new), unready[0])
     target = look.view.targets.get(first.id)
     seen = f"{target.state} {target.reason}".strip() if target else "not registered"
     return _verdict(
@@ -203,10 +240,11 @@ def _by_floor(look: Look, memory: Memory) -> Assessment | None:
         return None
     return _verdict(
         Verdict.ROLL_BACK,
-        f"{look.view.healthy_count()} instances have been healthy for "
-        f"{format_duration(look.now - since)} and the fleet's floor is {look.floor}",
+        f"for {format_duration(look.now - since)} no more than "
+        f"{counted(look.view.healthy_count(), 'instance')} of the fleet's floor of {look.floor} "
+        f"have been healthy",
         memory,
-        against_data=bool(look.failing_new),
+        against_data=memory.new_failed,
     )
 
 
@@ -227,7 +265,7 @@ def _by_completion(look: Look, memory: Memory) -> Assessment | None:
         return _wait(look, memory, f"{look.summary()}; the refresh is done, health is not")
     return _verdict(
         Verdict.PROMOTE,
-        f"all {len(look.new)} instances run it and were healthy through the bake of "
+        f"{len(look.new)} of {len(look.new)} instances were healthy on it through the bake of "
         f"{format_duration(look.policy.refresh.bake)}",
         memory,
     )
@@ -249,7 +287,7 @@ def assess_back(look: Look, memory: Memory) -> Assessment:
         return _wait(look, memory, f"{look.summary()}; rolled back, waiting for health")
     return _verdict(
         Verdict.ROLLED_BACK,
-        f"all {len(look.new)} instances run {look.wanted} again and are healthy",
+        f"{len(look.new)} of {len(look.new)} instances are healthy on {look.wanted} again",
         memory,
     )
 
@@ -282,16 +320,37 @@ def _firing(look: Look) -> list[str]:
     return [name for name, state in look.alarms.items() if state == "ALARM"]
 
 
+def missing(view: FleetView, memory: Memory) -> list[str]:
+    """Ids of instances that served the candidate at the last look and are no members any more."""
+    members = {one.id for one in _members(view)}
+    return [instance_id for instance_id in memory.serving if instance_id not in members]
+
+
+def _members(view: FleetView) -> list[Instance]:
+    leaving = ("Terminat", "Detach")
+    return [one for one in view.group.instances if not one.lifecycle.startswith(leaving)]
+
+
+def _failed_health_check(cause: str) -> bool:
+    return any(known in cause for known in _HEALTH_CHECK_CAUSES)
+
+
 def _remember(look: Look, memory: Memory) -> Memory:
-    healthy_new = sum(look.view.healthy(one) for one in look.new)
+    serving = [one.id for one in look.new if look.view.healthy(one)]
+    healthy_new = len(serving)
+    lost = sum(_failed_health_check(cause) for cause in look.taken_out.values())
     grew = healthy_new > memory.healthy_new
-    settled = bool(look.new) and not look.unready_new
+    # One that is still pending proves nothing: it may be the replacement of one that failed.
+    settled = bool(look.new) and healthy_new == len(look.new)
     first_trouble = bool(look.unready_new) and memory.progress_at is None
     below = look.view.healthy_count() < look.floor
     baking = look.refresh is not None and look.refresh.status is RefreshStatus.BAKING
     seen = look.summary()
     return Memory(
         healthy_new=max(healthy_new, memory.healthy_new),
+        serving=sorted(serving),
+        lost=memory.lost + lost,
+        new_failed=memory.new_failed or bool(look.failing_new or lost),
         progress_at=look.now if grew or settled or first_trouble else memory.progress_at,
         below_floor_since=(memory.below_floor_since or look.now) if below else None,
         baking_since=(memory.baking_since or look.now) if baking else memory.baking_since,

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from snaproll.aws.ledger import Change
 from snaproll.contracts import Recorded, SignalEvent, WaitRequest, Watched, WatchRequest
-from snaproll.domain.assessment import Assessment, Look, Verdict, assess_back, assess_forward
+from snaproll.domain.assessment import (
+    Assessment,
+    Look,
+    Verdict,
+    assess_back,
+    assess_forward,
+    missing,
+)
 from snaproll.domain.fleet import FleetPolicy
 from snaproll.domain.ledger import (
     FleetState,
@@ -76,6 +83,7 @@ def _assess(request: WatchRequest, policy: FleetPolicy, runtime: Runtime) -> Ass
             memory=request.memory,
         )
     forward = request.phase is Phase.FORWARD
+    gone = missing(view, request.memory) if forward else []
     look = Look(
         policy=policy,
         view=view,
@@ -85,6 +93,7 @@ def _assess(request: WatchRequest, policy: FleetPolicy, runtime: Runtime) -> Ass
         capacity_at_start=request.refresh.capacity,
         started=request.refresh.started_at,
         now=runtime.now(),
+        taken_out=runtime.groups.why_taken_out(view.group.name, gone),
     )
     judge = assess_forward if forward else assess_back
     return judge(look, request.memory)
