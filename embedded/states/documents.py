@@ -9,6 +9,7 @@ from typing import Any, Final
 DATA_LIMIT_BYTES: Final = 262_144
 """Of UTF-8 text, for a state's input, its output and a task's payload (developer guide, quotas)."""
 _WIDEST_CHARACTER_BYTES: Final = 4
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 
 
 class Document:
@@ -28,7 +29,7 @@ class Document:
 
 def dump(value: Any) -> str:
     """Write a value as JSON, as short as possible."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return _ENCODER.encode(value)
 
 
 def within(text: str, limit_bytes: int) -> bool:
