@@ -64,6 +64,10 @@ build: $(SAM) ## Build what would be deployed (sam build; needs Python 3.13)
 	@python=$$(.ci/find-python 3.13) && \
 	  PATH="$$(dirname "$$python"):$$PATH" $(SAM_VENV)/bin/sam build
 
+.PHONY: docs
+docs: $(DEV) ## Write the parts of docs/ that are made from the code
+	$(BIN)/python -m tools.docs
+
 ##@ Check
 
 .PHONY: test

@@ -1,0 +1,39 @@
+"""The parts of the documentation that are made from the code are those of this code."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tools.docs import DOCS, PAGES
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_page_is_current(name: str) -> None:
+    committed = (DOCS / name).read_text(encoding="utf-8")
+
+    assert committed == PAGES[name](), f"docs/{name} is out of date: run 'make docs'"
+
+
+def test_the_schema_allows_its_own_defaults() -> None:
+    schema = json.loads((DOCS / "fleet-schema.json").read_text(encoding="utf-8"))
+    given = [one for one in objects(schema) if {"pattern", "default"} <= one.keys()]
+
+    texts = [one for one in given if one["default"] is not None]
+    assert texts
+    assert [one for one in texts if not re.search(one["pattern"], one["default"])] == []
+
+
+def objects(value: Any) -> Iterator[dict[str, Any]]:
+    """Every object inside a JSON value, itself among them."""
+    if isinstance(value, dict):
+        yield value
+        for member in value.values():
+            yield from objects(member)
+    elif isinstance(value, list):
+        for member in value:
+            yield from objects(member)

@@ -1,0 +1,101 @@
+"""Writes the parts of the documentation that say what the code says.
+
+``python -m tools.docs`` writes them; a test fails when what is committed is not current.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any, Final
+
+from snaproll.domain.fleet import FleetPolicy
+from tools.definition import Transition, read, transitions
+
+DOCS: Final = Path(__file__).parents[1] / "docs"
+
+_ENDS: Final = {"Succeed": "good", "Fail": "bad"}
+_FROM_ANY_STEP: Final = Transition(source="", target="Superseded", on="ClaimLostError", caught=True)
+"""Ways like this one, from nearly every step, would hide the others: a note tells of them."""
+
+
+def rollout_states() -> str:
+    """A page with the rollout's states: a Mermaid diagram, and what each state is for."""
+    definition = read()
+    return f"""# The states of a rollout
+
+{definition["Comment"].strip()}
+
+*Made from `statemachines/rollout.asl.yaml` by `make docs`.* A mark ✗ goes before the error that is
+caught on the way. An error that is caught nowhere fails the execution where it happened, and a
+redrive continues there.
+
+```mermaid
+{_diagram(definition)}
+```
+
+{_table(definition["States"])}
+"""
+
+
+def _diagram(definition: dict[str, Any]) -> str:
+    states = definition["States"]
+    lines = ["stateDiagram-v2", f"[*] --> {definition['StartAt']}"]
+    drawn = [way for way in transitions(states) if not _is_from_any_step(way)]
+    lines += [f"{way.source} --> {way.target}{_label(way)}" for way in drawn]
+    lines.append(f"note left of {_FROM_ANY_STEP.target}: ✗ {_FROM_ANY_STEP.on} at any step that changes something")
+    for name, state in states.items():
+        if kind := _ENDS.get(state["Type"]):
+            lines += [f"{name} --> [*]", f"class {name} {kind}"]
+    lines += ["classDef good fill:#dfd,color:#000", "classDef bad fill:#fdd,color:#000"]
+    return lines[0] + "\n" + "\n".join(f"    {line}" for line in lines[1:])
+
+
+def _is_from_any_step(way: Transition) -> bool:
+    return (way.target, way.on) == (_FROM_ANY_STEP.target, _FROM_ANY_STEP.on)
+
+
+def _label(way: Transition) -> str:
+    if not way.on:
+        return ""
+    if way.caught:
+        return f": ✗ {way.on}"
+    named = re.fullmatch(r'\$\w+\.\w+ = "(\w+)"', way.on)
+    return f": {named[1] if named else _plain(way.on)}"
+
+
+def _plain(condition: str) -> str:
+    """A simple condition without the marks of JSONata, some of which Mermaid takes for its own."""
+    words = condition.replace("$not(", "not ").replace("$boolean(", "")
+    return re.sub(r"[$();#]", "", words)
+
+
+def _table(states: dict[str, dict[str, Any]]) -> str:
+    rows = [
+        f"| `{name}` | {state['Type']} | {state['Comment'].strip()} |"
+        for name, state in states.items()
+    ]
+    return "\n".join(["| state | type | what it is for |", "|---|---|---|", *rows])
+
+
+def fleet_schema() -> str:
+    """The JSON Schema of a fleet parameter."""
+    # In this mode defaults are written as people write them: 10m, not PT10M.
+    schema = FleetPolicy.model_json_schema(mode="serialization")
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+PAGES: Final = {"rollout-states.md": rollout_states, "fleet-schema.json": fleet_schema}
+"""What is made, by its name under docs/."""
+
+
+def main() -> None:
+    """Write every page."""
+    for name, made in PAGES.items():
+        (DOCS / name).write_text(made(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
