@@ -127,6 +127,7 @@ class RolloutRequest(_Strict):
     fleet: FleetName
     snapshot: SnapshotId | Literal["latest"] = "latest"
     trigger: Trigger = Trigger.PERSON
+    dry_run: bool = False
     reason: Text | None = None
 
 
@@ -166,9 +167,10 @@ class PlanRequest(_Strict):
 
 
 class Plan(_Strict):
-    """The plan: go on with ``rollout``, or end with ``skip``."""
+    """The plan: go on with ``rollout``, only say what it would do, or end with ``skip``."""
 
     skip: SkipReason | None
+    dry_run: bool = False
     message: str
     rollout: Rollout | None
 

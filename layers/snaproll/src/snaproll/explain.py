@@ -20,6 +20,8 @@ def explain(place: str, error: ValidationError) -> str:
             faults.append(f"{where} is not a known key")
         elif fault["type"] == "missing":
             faults.append(f"{where} is missing")
+        elif fault["type"] in ("model_type", "model_attributes_type"):
+            faults.append(f"{where} = {_shown(fault['input'])}: must be a JSON object")
         else:
             faults.append(f"{where} = {_shown(fault['input'])}: {text}")
     return f"{place} is not valid: {'; '.join(faults)}."

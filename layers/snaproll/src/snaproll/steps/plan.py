@@ -45,7 +45,8 @@ def plan_rollout(request: PlanRequest, runtime: Runtime) -> Plan:
     else:
         snapshot_id = wanted.snapshot
         snapshot = runtime.snapshots.get(snapshot_id)
-    return _plan(request, fleet, state, snapshot_id, snapshot, wanted.trigger)
+    plan = _plan(request, fleet, state, snapshot_id, snapshot, wanted.trigger)
+    return plan.model_copy(update={"dry_run": wanted.dry_run})
 
 
 def _plan(

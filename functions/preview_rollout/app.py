@@ -1,0 +1,17 @@
+"""preview_rollout: says what a rollout would do; changes nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from snaproll.contracts import StepRequest
+from snaproll.runtime import handle
+from snaproll.steps.preview import preview_rollout
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+
+def handler(event: object, context: LambdaContext) -> dict[str, Any]:
+    """Answer one invocation."""
+    return handle(event, context, StepRequest, preview_rollout)
