@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from embedded.world.errors import AwsError, NotEmulatedError
 from embedded.world.key_access import admits, default_policy, parse_policy
+from embedded.world.keys import Grant, Key, metadata
 from embedded.world.service import Params, Reply, Service, operation
 
 if TYPE_CHECKING:
@@ -51,37 +51,6 @@ Source: Auto Scaling user guide, "Required KMS key policy for use with encrypted
 """
 
 
-@dataclass
-class Grant:
-    """The use of a key given to one principal."""
-
-    id: str
-    grantee: str
-    operations: list[str]
-    created: datetime
-    name: str | None
-    retiring: str | None
-    constraints: dict[str, Any]
-
-
-@dataclass
-class Key:
-    """One KMS key. ``policy`` is the JSON text that GetKeyPolicy returns."""
-
-    id: str
-    arn: str
-    account: str
-    created: datetime
-    policy: str
-    description: str = ""
-    state: str = "Enabled"
-    manager: str = "CUSTOMER"
-    deletion_date: datetime | None = None
-    valid_to: datetime | None = None
-    tags: dict[str, str] = field(default_factory=dict)
-    grants: dict[str, Grant] = field(default_factory=dict)
-
-
 class KeyManagement(Service):
     """The keys of the account, symmetric ones made by KMS."""
 
@@ -95,6 +64,8 @@ class KeyManagement(Service):
         self._aliases[EBS_ALIAS] = (managed.id, world.clock.now())
         self.default_ebs_key = managed.arn
         """The ARN of the AWS managed key ``aws/ebs``, which always exists."""
+        self.foreign_keys: set[str] = set()
+        """ARNs of other accounts' keys that let this account's roles in; none by default."""
 
     # -- what the world uses -----------------------------------------------------------------------
 
@@ -104,6 +75,8 @@ class KeyManagement(Service):
         The key must be in a state that decrypts, and its policy or a grant must admit the role to
         everything that EBS needs. An unknown key is not usable. The AWS managed key always is.
         """
+        if key_id_or_arn in self.foreign_keys:
+            return True
         key = self._find(key_id_or_arn)
         if key is None or key.state not in DECRYPTS:
             return False
@@ -115,6 +88,14 @@ class KeyManagement(Service):
             if grant.grantee == role_arn
         )
         return any(granted) or admits(json.loads(key.policy), role_arn, key.arn)
+
+    def arn_of(self, name: str) -> str:
+        """The ARN of a key by id, ARN or alias; an unknown name as it is.
+
+        EBS takes any name and finds out later that there is no such key.
+        """
+        key = self._find(name)
+        return key.arn if key else name
 
     def set_state(self, key_id_or_arn: str, state: str) -> None:
         """Put a key into any state: those that no operation leads to are for scenarios.
@@ -143,12 +124,12 @@ class KeyManagement(Service):
             raise NotEmulatedError("imported, external and multi-Region keys")
         key = self._make(description=params.get("Description", ""), policy=params.get("Policy"))
         key.tags.update({tag["TagKey"]: tag["TagValue"] for tag in params.get("Tags", [])})
-        return {"KeyMetadata": _metadata(key)}
+        return {"KeyMetadata": metadata(key)}
 
     @operation("DescribeKey")
     def describe_key(self, params: Params) -> Reply:
         """A key in any state, by id, ARN or alias."""
-        return {"KeyMetadata": _metadata(self._key(params["KeyId"], alias_allowed=True))}
+        return {"KeyMetadata": metadata(self._key(params["KeyId"], alias_allowed=True))}
 
     @operation("EnableKey")
     def enable_key(self, params: Params) -> Reply:
@@ -418,28 +399,3 @@ def _listed(member: str, shapes: list[Reply], params: Params) -> Reply:
     if reply["Truncated"]:
         reply["NextMarker"] = str(end)
     return reply
-
-
-def _metadata(key: Key) -> Reply:
-    shape: Reply = {
-        "AWSAccountId": key.account,
-        "KeyId": key.id,
-        "Arn": key.arn,
-        "CreationDate": key.created,
-        "Enabled": key.state == "Enabled",
-        "Description": key.description,
-        "KeyUsage": "ENCRYPT_DECRYPT",
-        "KeyState": key.state,
-        "Origin": "EXTERNAL" if key.valid_to else "AWS_KMS",
-        "KeyManager": key.manager,
-        "CustomerMasterKeySpec": "SYMMETRIC_DEFAULT",
-        "KeySpec": "SYMMETRIC_DEFAULT",
-        "EncryptionAlgorithms": ["SYMMETRIC_DEFAULT"],
-        "MultiRegion": False,
-    }
-    if key.deletion_date:
-        shape["DeletionDate"] = key.deletion_date
-    if key.valid_to:
-        shape["ValidTo"] = key.valid_to
-        shape["ExpirationModel"] = "KEY_MATERIAL_EXPIRES"
-    return shape

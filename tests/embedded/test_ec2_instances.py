@@ -204,6 +204,31 @@ def test_an_unusable_key_lets_an_instance_start_and_die() -> None:
     }
 
 
+def test_a_shared_encrypted_snapshot_needs_its_owners_key_too() -> None:
+    replicas = Replicas()
+    foreign = "arn:aws:kms:us-east-1:999988887777:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+    shared = replicas.world.ec2.add_foreign_snapshot(
+        owner="999988887777", shared=True, encrypted=True, kms_key_id=foreign
+    )
+    template_id = replicas.template(shared, name="shared")
+    first = replicas.launch(template_id)
+    replicas.world.run_for(600)
+    replicas.world.kms.foreign_keys.add(foreign)
+    second = replicas.launch(template_id)
+    replicas.world.run_for(600)
+    assert (first.state, second.state) == ("terminated", "running")
+
+
+def test_what_would_change_how_instances_come_and_go_is_refused_loudly() -> None:
+    replicas = Replicas()
+    data = {**template_data(), "InstanceMarketOptions": {"MarketType": "spot"}}
+    made = replicas.call(
+        "ec2", "CreateLaunchTemplate", LaunchTemplateName="spot", LaunchTemplateData=data
+    )
+    with pytest.raises(NotEmulatedError):
+        replicas.launch(made["LaunchTemplate"]["LaunchTemplateId"])
+
+
 def test_a_key_disabled_later_leaves_running_instances_alone() -> None:
     replicas = Replicas()
     key = replicas.call("kms", "CreateKey")["KeyMetadata"]["Arn"]

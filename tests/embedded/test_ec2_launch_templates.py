@@ -6,6 +6,7 @@ from typing import Any
 
 import botocore.session
 import pytest
+from botocore.model import StructureShape
 
 from embedded.world.ec2 import launch_templates
 from embedded.world.errors import AwsError
@@ -298,5 +299,8 @@ def test_answers_cannot_be_used_to_change_a_version(world: World) -> None:
 
 def test_everything_that_can_be_asked_of_a_version_can_be_described() -> None:
     model = botocore.session.get_session().get_service_model("ec2")
-    asked = model.shape_for("RequestLaunchTemplateData").members.keys()
-    assert asked <= model.shape_for("ResponseLaunchTemplateData").members.keys()
+    asked = model.shape_for("RequestLaunchTemplateData")
+    answered = model.shape_for("ResponseLaunchTemplateData")
+    assert isinstance(asked, StructureShape)
+    assert isinstance(answered, StructureShape)
+    assert asked.members.keys() <= answered.members.keys()

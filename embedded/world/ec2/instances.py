@@ -89,12 +89,14 @@ class Instances(Service):
         plan = self._checks.plan(chosen.data, instance_type=instance_type, image_id=image_id)
         self._take_capacity(zone, plan.instance_type)
         instance = self._make(plan, template_id, version, zone=zone, group=group)
-        instance.tags.update(_template_tags(chosen))
+        instance.tags.update(_template_tags(chosen, "instance"))
+        for volume in self._volumes.attached(instance):
+            volume.tags.update(_template_tags(chosen, "volume"))
         self._by_id[instance.id] = instance
         life = InstanceLife(self.world, self._ec2.behaviour, instance)
         life.on_terminated = self._gone
         self._lives[instance.id] = life
-        keys = [planned.kms_key_id for planned in plan.volumes if planned.kms_key_id]
+        keys = {key for planned in plan.volumes for key in planned.keys}
         life.begin(keys_usable=all(self.world.kms.usable(key, role_arn) for key in keys))
         return instance
 
@@ -281,10 +283,10 @@ def _system_tags(template_id: str, version: int, group: str) -> dict[str, str]:
     return tags
 
 
-def _template_tags(version: LaunchTemplateVersion) -> dict[str, str]:
+def _template_tags(version: LaunchTemplateVersion, resource_type: str) -> dict[str, str]:
     return {
         tag["Key"]: tag.get("Value", "")
         for specification in version.data.get("TagSpecifications", [])
-        if specification.get("ResourceType") == "instance"
+        if specification.get("ResourceType") == resource_type
         for tag in specification.get("Tags", [])
     }

@@ -213,6 +213,9 @@ class LaunchTemplates(Service):
         template = self._store.meant(params)
         if not params.get("DefaultVersion"):
             raise AwsError("MissingParameter", "The parameter SetDefaultVersion is missing.")
+        if not params["DefaultVersion"].isdigit():
+            # botocore speaks of a number only; whether a word would do is not documented.
+            raise AwsError("InvalidParameterValue", "The default version must be a number.")
         template.default_number = template.number_of(params["DefaultVersion"])
         return {"LaunchTemplate": template.describe()}
 

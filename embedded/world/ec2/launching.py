@@ -10,7 +10,7 @@ from embedded.world.behaviour import Scenario
 from embedded.world.ec2.instance import LaunchRefusedError
 from embedded.world.ec2.snapshot_store import Snapshot, SnapshotStore, check_id
 from embedded.world.ec2.volumes import RATE_QUOTA_MIB, Volumes
-from embedded.world.errors import AwsError
+from embedded.world.errors import AwsError, NotEmulatedError
 
 if TYPE_CHECKING:
     from embedded.world.ec2.service import EC2
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 SLOWEST_INITIALIZATION_MIB = 100
 FASTEST_INITIALIZATION_MIB = 300
 """Bounds of VolumeInitializationRate in MiB/s (botocore, EbsBlockDevice)."""
+UNMODELLED = ("InstanceMarketOptions", "InstanceRequirements", "HibernationOptions")
+"""Template members that would change how instances come and go."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,12 @@ class PlannedVolume:
     snapshot: Snapshot | None
     encrypted: bool
     kms_key_id: str | None
+
+    @property
+    def keys(self) -> set[str]:
+        """Every key that making it needs: the volume's own, and the snapshot's to read it."""
+        both = (self.kms_key_id, self.snapshot.kms_key_id if self.snapshot else None)
+        return {key for key in both if key}
 
 
 @dataclass(frozen=True)
@@ -72,6 +80,9 @@ class LaunchChecks:
         LaunchRefusedError
             With EC2's sentence for the first thing that is wrong.
         """
+        for member in UNMODELLED:
+            if data.get(member):
+                raise NotEmulatedError(f"launches with {member}")
         image = image_id or data.get("ImageId")
         if not image:
             raise refused("MissingParameter", "The request must contain the parameter ImageId")

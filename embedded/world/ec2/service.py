@@ -247,7 +247,7 @@ class EC2(Service):
         also for somebody else's snapshot.
         """
         if named:
-            return named
+            return self.world.kms.arn_of(named)
         if snapshot and snapshot.kms_key_id and snapshot.owner_id == self.world.account:
             return snapshot.kms_key_id
         return self.world.kms.default_ebs_key

@@ -22,6 +22,7 @@ from embedded.world.ec2.snapshot_store import (
 )
 from embedded.world.ec2.tagging import check_count, requested_tags
 from embedded.world.errors import AwsError, NotEmulatedError
+from embedded.world.kms import EBS_ALIAS
 from embedded.world.service import Params, Reply, Service, operation
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class SnapshotMaking(Service):
         """
         now = self.world.clock.now()
         start = start_time or now - timedelta(seconds=self._ec2.behaviour.snapshot_seconds)
-        key = (kms_key_id or self.world.kms.default_ebs_key) if encrypted else None
+        key = self.world.kms.arn_of(kms_key_id or EBS_ALIAS) if encrypted else None
         copied = source_id is not None
         snapshot = Snapshot(
             id=attributes.pop("id", None) or self.world.new_id("snap"),
@@ -218,7 +219,7 @@ class SnapshotMaking(Service):
             return None
         # Without a key named, the account's default key: not the source's (botocore,
         # CopySnapshotRequest.KmsKeyId).
-        return key or self.world.kms.default_ebs_key
+        return self.world.kms.arn_of(key or EBS_ALIAS)
 
     # -- from pending to its end -------------------------------------------------------------------
 

@@ -131,8 +131,8 @@ class TargetGroup:
     def deregister(self, instance_id: str, drained: Callable[[], None]) -> None:
         """Drain an instance for the whole delay, then call ``drained``.
 
-        A target that is not registered has nothing to drain; one that no listener uses has
-        nothing to wait for.
+        A target that is not registered has nothing to drain. Whether a group that no listener
+        uses drains faster is not documented; here it does not.
         """
         target = self.targets.get(instance_id)
         if target is None:
@@ -140,7 +140,7 @@ class TargetGroup:
             return
         target.drained.append(drained)
         if not target.draining:
-            target.drain(self._delay(), self._remove)
+            target.drain(float(self.attributes[DELAY]), self._remove)
 
     def state_of(self, instance_id: str) -> TargetState:
         """What DescribeTargetHealth shows for an instance."""
@@ -153,9 +153,6 @@ class TargetGroup:
         for target in tuple(self.targets.values()):
             target.use(in_use=bool(load_balancers))
         self.routing_changed()
-
-    def _delay(self) -> float:
-        return float(self.attributes[DELAY]) if self.load_balancers else 0.0
 
     def _remove(self, target: Target) -> None:
         # An instance that was registered again while it drained is another target by now.
