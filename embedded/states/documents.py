@@ -6,6 +6,8 @@ import json
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from jsonata.utils import Utils
+
 DATA_LIMIT_BYTES: Final = 262_144
 """Of UTF-8 text, for a state's input, its output and a task's payload (developer guide, quotas)."""
 _WIDEST_CHARACTER_BYTES: Final = 4
@@ -15,11 +17,19 @@ _ENCODER: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 class Document:
     """A JSON value that nobody changes any more, with its text."""
 
-    __slots__ = ("text", "value")
+    __slots__ = ("_marked", "text", "value")
 
     def __init__(self, value: Any, text: str | None = None) -> None:
         self.value = value
         self.text = dump(value) if text is None else text
+        self._marked: Any = None
+
+    @property
+    def marked(self) -> Any:
+        """The value as JSONata needs it: every null marked, as None means undefined there."""
+        if self._marked is None:
+            self._marked = mark_nulls(self.value) if "null" in self.text else self.value
+        return self._marked
 
     @property
     def fits(self) -> bool:
@@ -30,6 +40,21 @@ class Document:
 def dump(value: Any) -> str:
     """Write a value as JSON, as short as possible."""
     return _ENCODER.encode(value)
+
+
+def mark_nulls(value: Any) -> Any:
+    """Put the JSONata package's own null in the place of every None.
+
+    The package tells some nulls from undefined by itself, but not those that a function, a
+    predicate or a comparison meets inside an array or an object.
+    """
+    if value is None:
+        return Utils.NULL_VALUE
+    if isinstance(value, dict):
+        return {name: mark_nulls(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [mark_nulls(element) for element in value]
+    return value
 
 
 def within(text: str, limit_bytes: int) -> bool:

@@ -82,8 +82,7 @@ class Execution:
     error: str | None = None
     cause: str | None = None
     history: list[HistoryEvent] = field(default_factory=list)
-    variables: dict[str, Any] = field(default_factory=dict)
-    variable_bytes: dict[str, int] = field(default_factory=dict)
+    variables: dict[str, Document] = field(default_factory=dict)
     transitions: int = 0
     """What AWS bills: the start, each state entered, each retry, each redrive. That the start
     counts is the dearer reading of the pricing page."""

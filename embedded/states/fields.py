@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from embedded.states.compiler import instant
-from embedded.states.documents import DATA_LIMIT_BYTES, dump
+from embedded.states.documents import DATA_LIMIT_BYTES, Document, dump
 from embedded.states.execution import Execution
 from embedded.states.failures import StateFailedError, data_limit_exceeded, evaluation_failed
 from embedded.states.jsonata import Scope
@@ -73,8 +73,10 @@ def whole_seconds(template: Template, scope: Scope, *, least: int = 0) -> int:
     return value
 
 
-def assigned_texts(execution: Execution, state: str, assigned: dict[str, Any]) -> dict[str, str]:
-    """Weigh the new values of variables, and give them as the history shows them.
+def assigned(
+    execution: Execution, state: str, template: Template | None, scope: Scope
+) -> dict[str, Document]:
+    """Evaluate an Assign, and weigh the values.
 
     Raises
     ------
@@ -82,15 +84,17 @@ def assigned_texts(execution: Execution, state: str, assigned: dict[str, Any]) -
         ``States.DataLimitExceeded`` when one Assign holds more than 256 KiB, or all variables of
         the execution would hold more than 10 MiB.
     """
-    texts = {name: dump(value) for name, value in assigned.items()}
-    if not texts:
-        return texts
-    sizes = {name: len(value.encode("utf-8", "surrogatepass")) for name, value in texts.items()}
-    all_sizes = {**execution.variable_bytes, **sizes}
-    if sum(sizes.values()) > DATA_LIMIT_BYTES or sum(all_sizes.values()) > _VARIABLES_LIMIT_BYTES:
+    if template is None:
+        return {}
+    new = {name: Document(value) for name, value in template.fill(scope).items()}
+    together = _bytes(new), _bytes(execution.variables | new)
+    if together[0] > DATA_LIMIT_BYTES or together[1] > _VARIABLES_LIMIT_BYTES:
         raise data_limit_exceeded(state)
-    execution.variable_bytes = all_sizes
-    return texts
+    return new
+
+
+def _bytes(values: dict[str, Document]) -> int:
+    return sum(len(value.text.encode("utf-8", "surrogatepass")) for value in values.values())
 
 
 def _origin(template: Template) -> tuple[str, str]:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jsonata.functions import Functions
 from jsonata.jsonata import Jsonata
-from jsonata.utils import Utils
 
+from embedded.states.documents import mark_nulls
 from embedded.states.failures import ExpressionError
 
 if TYPE_CHECKING:
@@ -131,8 +131,7 @@ def _parse(text: Any = None) -> Any:
         return None
     if not isinstance(text, str):
         raise ExpressionError("$parse expects a string")
-    value = json.loads(text)
-    return Utils.NULL_VALUE if value is None else value
+    return mark_nulls(json.loads(text))
 
 
 def _refuse_eval(*_: Any) -> Any:

@@ -192,11 +192,10 @@ class Interpreter:
                 output = position.input if value is position.input.value else Document(value)
         if not output.fits:
             raise data_limit_exceeded(program.name)
-        assigned = {} if shaping.assign is None else shaping.assign.fill(scope)
-        texts = fields.assigned_texts(execution, program.name, assigned)
+        assigned = fields.assigned(execution, program.name, shaping.assign, scope)
         details: dict[str, Any] = {"output": output, "outputDetails": {"truncated": False}}
-        if texts:
-            details["assignedVariables"] = texts
+        if assigned:
+            details["assignedVariables"] = {name: new.text for name, new in assigned.items()}
             details["assignedVariablesDetails"] = {"truncated": False}
             execution.variables = {**execution.variables, **assigned}
         execution.record(

@@ -11,7 +11,7 @@ import functools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from jsonata.jexception import JException
 from jsonata.jsonata import Jsonata
@@ -42,6 +42,20 @@ _OF_AN_ITEM: Final = frozenset({"predicate", "stages", "group", "pattern", "upda
 _NOT_CHILDREN: Final = frozenset({"_outer_instance", "seeking_parent", "slot", "procedure_ast"})
 
 
+class Visible(Protocol):
+    """A value that expressions may see: a ``Document``, or the context object."""
+
+    @property
+    def value(self) -> Any:
+        """As JSON."""
+        ...
+
+    @property
+    def marked(self) -> Any:
+        """With every null marked, as the JSONata package needs it."""
+        ...
+
+
 class Scope:
     """The variables that one state's expressions see: the world's functions, and its values.
 
@@ -56,14 +70,18 @@ class Scope:
     """
 
     def __init__(
-        self, functions: Any, variables: Mapping[str, Any], states: Mapping[str, Any]
+        self,
+        functions: Any,
+        variables: Mapping[str, Visible],
+        states: Mapping[str, Visible],
     ) -> None:
-        self.values: dict[str, Any] = {**variables, "states": states}
+        self.values: dict[str, Any] = {name: value.value for name, value in variables.items()}
+        self.values["states"] = {name: value.value for name, value in states.items()}
         frame = Jsonata.Frame(functions)
+        frame.bindings = {name: value.marked for name, value in variables.items()}
+        frame.bindings["states"] = {name: value.marked for name, value in states.items()}
         # Every node looks these two hooks up through all frames; found here, the search is short.
-        frame.bindings = {"__evaluate_entry": None, "__evaluate_exit": None, "states": states}
-        for name, value in variables.items():
-            frame.bindings[name] = Utils.NULL_VALUE if value is None else value
+        frame.bindings["__evaluate_entry"] = frame.bindings["__evaluate_exit"] = None
         self.frame = frame
 
 

@@ -5,12 +5,13 @@ Source: developer guide, "Accessing execution data from the Context object".
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from embedded.states.documents import timestamp
 from embedded.states.execution import Execution
 from embedded.states.functions import world_frame
-from embedded.states.jsonata import Scope
+from embedded.states.jsonata import Scope, Visible
 
 if TYPE_CHECKING:
     from embedded.states.documents import Document
@@ -33,17 +34,17 @@ class Scopes:
         token: str | None = None,
     ) -> Scope:
         """Make the scope of the state in which an execution is."""
-        states = {
-            "input": execution.position.input.value,
+        states: dict[str, Visible] = {
+            "input": execution.position.input,
             "context": self._context(execution, token),
         }
         if result is not None:
-            states["result"] = result.value
+            states["result"] = result
         if error_output is not None:
-            states["errorOutput"] = error_output.value
+            states["errorOutput"] = error_output
         return Scope(self._functions, execution.variables, states)
 
-    def _context(self, execution: Execution, token: str | None) -> dict[str, Any]:
+    def _context(self, execution: Execution, token: str | None) -> _Context:
         position, machine = execution.position, execution.machine
         history: dict[str, Any] = {
             "Id": execution.arn,
@@ -66,4 +67,12 @@ class Scopes:
         }
         if token is not None:
             context["Task"] = {"Token": token}
-        return context
+        # The execution's input is the only part of it that can hold a null.
+        marked = context | {"Execution": history | {"Input": execution.input.marked}}
+        return _Context(context, marked)
+
+
+@dataclass(frozen=True)
+class _Context:
+    value: dict[str, Any]
+    marked: dict[str, Any]

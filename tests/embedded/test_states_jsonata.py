@@ -14,6 +14,67 @@ def test_null_is_a_value() -> None:
     assert evaluate("$states.input.a", {"a": None}) is None
 
 
+NULLS = {"l": [None, 1, None], "o": {"a": None, "b": 1}, "n": None}
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("$count($i.l[$ = null])", 2),
+        ("$map($i.l, function($v) { $type($v) })", ["null", "number", "null"]),
+        ("$filter($i.l, function($v) { $v != null })", 1),
+        ("$each($i.o, function($v, $k) { $k & $type($v) })", ["anull", "bnumber"]),
+        ("$sift($i.o, function($v) { $v = null })", {"a": None}),
+        ("$i.o = {'a': null, 'b': 1}", True),
+        ("null in $i.l", True),
+        ("$exists($i.n)", True),
+        ("$type($i.n)", "null"),
+        ("$i.n ? 1 : 2", 2),
+        ("[$i.n, $i.l[0]]", [None, None]),
+        ("$string($i.o)", '{"a":null,"b":1}'),
+        ("$parse('[null]')[$ = null]", None),
+    ],
+)
+def test_null_stays_null_inside_functions_predicates_and_comparisons(
+    expression: str, expected: object
+) -> None:
+    for source in ("$states.input", "$states.context.Execution.Input"):
+        assert evaluate(f"($i := {source}; {expression})", NULLS) == expected
+
+
+def test_a_null_in_a_variable_stays_null() -> None:
+    bench = Bench()
+    states = {
+        "Set": a_pass(Assign={"list": [None, {"a": None}]}, Next="Read"),
+        "Read": a_pass(Output="{% $map($list, function($v) { $v = null }) %}"),
+    }
+    assert output(bench.run(states)) == [True, False]
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "$append($i.l, [9])",
+        "$sort($i.l, function($a, $b) { true })",
+        "$reverse($i.l)",
+        "$merge([$i.o, {'z': 1}])",
+        "$i ~> |o|{'z': 1}, ['b']|",
+        "$shuffle($i.l)",
+        "$i.l^($)",
+    ],
+)
+def test_an_expression_changes_nothing_that_it_sees(expression: str) -> None:
+    bench = Bench()
+    value = {"l": [3, 1, 2], "o": {"a": 1, "b": 2}}
+    states = {
+        "Try": a_pass(
+            Assign={"tried": f"{{% ($i := $states.input; {expression}) %}}"}, Next="Read"
+        ),
+        "Read": a_pass(Output=["{% $states.input %}", "{% $states.context.Execution.Input %}"]),
+    }
+    assert output(bench.run(states, value)) == [value, value]
+
+
 def test_an_undefined_member_is_left_out_of_an_object_that_jsonata_builds() -> None:
     assert evaluate('{"v": $states.input.absent}') == {}
 
