@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from embedded.states.service import StepFunctions
 from embedded.world.autoscaling import AutoScaling
@@ -21,6 +22,16 @@ from embedded.world.kms import KeyManagement
 from embedded.world.messaging import Notifications, Queues
 from embedded.world.service import Params, Reply, Service
 from embedded.world.ssm import ParameterStore
+
+
+class PlainServices(Protocol):
+    """Answers what has no behaviour of its own: networks, IAM, log groups."""
+
+    def belongs(self, service: str, operation: str, params: Params, /) -> bool:
+        """Whether a call is theirs."""
+
+    def perform(self, service: str, operation: str, params: Params, /) -> Reply:
+        """Carry it out, or raise ``AwsError``."""
 
 
 class World:
@@ -44,6 +55,8 @@ class World:
         self.clock = Clock(start)
         self.faults = Faults()
         self.calls: list[Call] = []
+        self.plain: PlainServices | None = None
+        """What answers for services that are not modelled; nobody, unless attached."""
         self._ids = 0
         self.events = EventBridge(self)
         self.kms = KeyManagement(self)
@@ -98,12 +111,21 @@ class World:
         )
         self.calls.append(call)
         self.faults.meet_before(call)
-        modelled = self._services.get(service)
-        if modelled is None:
-            raise NotEmulatedError(f"the service {service}")
-        reply = modelled.perform(operation, call.params)
+        reply = self._perform(call)
         self.faults.meet_after(call)
         return reply
+
+    def _perform(self, call: Call) -> Reply:
+        if self.plain is not None and self.plain.belongs(call.service, call.operation, call.params):
+            return self.plain.perform(call.service, call.operation, call.params)
+        modelled = self._services.get(call.service)
+        if modelled is None:
+            raise NotEmulatedError(f"the service {call.service}")
+        return modelled.perform(call.operation, call.params)
+
+    def add_service(self, service: Service) -> None:
+        """Let calls reach one more service: one that is built on top of the world."""
+        self._services[service.name] = service
 
     # -- time ------------------------------------------------------------------------------------
 
