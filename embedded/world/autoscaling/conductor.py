@@ -6,8 +6,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from embedded.world.autoscaling.groups import HEALTHY, TERMINATING, Group
 from embedded.world.autoscaling.groups import PENDING as INSTANCE_PENDING
-from embedded.world.autoscaling.groups import TERMINATING, Group
 from embedded.world.autoscaling.launching import REFRESH
 from embedded.world.autoscaling.pacing import PERCENT, Bounds, next_step, share_rounded_up
 from embedded.world.autoscaling.refresh import (
@@ -71,6 +71,10 @@ class Conductor:
         if wait:
             self._stop_timers(refresh)
             refresh.status = CANCELLING
+            refresh.in_flight = {
+                member.id: member.lifecycle
+                for member in group.members(INSTANCE_PENDING, TERMINATING)
+            }
             refresh.reason = "Cancelling the instance refresh: waiting for transitioning instances."
             self._settle(group)
         else:
@@ -127,7 +131,11 @@ class Conductor:
 
     def _wind_down(self, group: Group, refresh: InstanceRefresh) -> None:
         group.extra = max(0, min(group.extra, len(group.live_members()) - group.desired))
-        if not list(group.members(INSTANCE_PENDING, TERMINATING)):
+        # Only what was in flight when it was cancelled: replacing unhealthy instances goes on.
+        if not any(
+            instance_id in group.instances and group.instances[instance_id].lifecycle == lifecycle
+            for instance_id, lifecycle in refresh.in_flight.items()
+        ):
             self._end(group, refresh, CANCELLED, "Cancelled by a user request.")
 
     def _replace(self, group: Group, refresh: InstanceRefresh) -> None:
@@ -333,17 +341,20 @@ class Conductor:
         if refresh.failing_since is not None and len(survey.ready) > refresh.failing_above:
             refresh.failing_since = None
             self._stop(refresh, "failing")
-        if refresh.failing_since is not None or not self._failing(group, survey):
+        if refresh.failing_since is not None or not self._failing(group, refresh, survey):
             return
         refresh.failing_since = self._world.clock.now()
         refresh.failing_above = len(survey.ready)
         self._timer(group, refresh, "failing", PATIENCE, self._give_up)
 
-    def _failing(self, group: Group, survey: Survey) -> bool:
+    def _failing(self, group: Group, refresh: InstanceRefresh, survey: Survey) -> bool:
         if group.launch_failures:
             return True
-        return any(
-            member.health != "Healthy" or (group.uses_elb_health and member.failing_targets)
+        if any(member.health != HEALTHY for member in survey.up_to_date):
+            return True
+        now, warmup = self._world.clock.now(), refresh.preferences.warmup
+        return group.uses_elb_health and any(
+            member.failing_targets or (not member.passing_targets and member.warmed_up(now, warmup))
             for member in survey.up_to_date
         )
 

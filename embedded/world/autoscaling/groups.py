@@ -81,7 +81,11 @@ class Member:
 
     @property
     def passing_targets(self) -> bool:
-        """Whether every load balancer that it was registered with calls it healthy."""
+        """Whether every load balancer that it was registered with calls it healthy.
+
+        Nothing speaks against an instance that was never registered anywhere, so that a refresh
+        counts it although it serves nobody.
+        """
         return all(target.state == "healthy" for target in self.targets.values())
 
     def warmed_up(self, now: datetime, warmup: timedelta) -> bool:

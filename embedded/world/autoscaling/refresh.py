@@ -102,6 +102,8 @@ class InstanceRefresh:
     """How many instances must be ready and up to date again for that to be over."""
     waiting_since: datetime | None = None
     """Since when it has been waiting for protection or standby to be removed."""
+    in_flight: dict[str, str] = field(default_factory=dict)
+    """When it is being cancelled: the instances waited for, with what they were doing."""
     timers: dict[str, Timer] = field(default_factory=dict)
 
     @property
