@@ -17,7 +17,7 @@ DOCS: Final = Path(__file__).parents[1] / "docs"
 
 _ENDS: Final = {"Succeed": "good", "Fail": "bad"}
 _FROM_ANY_STEP: Final = Transition(source="", target="Superseded", on="ClaimLostError", caught=True)
-"""Ways like this one, from nearly every step, would hide the others: a note tells of them."""
+"""Ways like this one, from every step that acts, would hide the others: a note tells of them."""
 
 
 def rollout_states() -> str:
@@ -44,7 +44,7 @@ def _diagram(definition: dict[str, Any]) -> str:
     lines = ["stateDiagram-v2", f"[*] --> {definition['StartAt']}"]
     drawn = [way for way in transitions(states) if not _is_from_any_step(way)]
     lines += [f"{way.source} --> {way.target}{_label(way)}" for way in drawn]
-    lines.append(f"note left of {_FROM_ANY_STEP.target}: ✗ {_FROM_ANY_STEP.on} at any step that changes something")
+    lines.append(f"note left of {_FROM_ANY_STEP.target}: ✗ {_FROM_ANY_STEP.on}, from any step")
     for name, state in states.items():
         if kind := _ENDS.get(state["Type"]):
             lines += [f"{name} --> [*]", f"class {name} {kind}"]
