@@ -28,8 +28,9 @@ class Request:
     action: str
     """For example ``sqs:SendMessage``."""
     resource: str
-    source_arn: str
-    source_account: str
+    source_arn: str | None
+    source_account: str | None
+    """None when the service does not tell; then no condition on it holds."""
 
 
 def admits(policy: Mapping[str, Any] | None, request: Request) -> bool:
@@ -68,7 +69,7 @@ def _conditions_hold(conditions: Mapping[str, Mapping[str, Any]], request: Reque
     known = {
         "aws:sourcearn": request.source_arn,
         "aws:sourceaccount": request.source_account,
-        # Services reach queues and topics over TLS.
+        # Services reach queues, topics and keys over TLS.
         "aws:securetransport": "true",
     }
     for kind, keys in conditions.items():
@@ -78,6 +79,8 @@ def _conditions_hold(conditions: Mapping[str, Mapping[str, Any]], request: Reque
             if key.lower() not in known:
                 raise NotEmulatedError(f"the condition key {key} in resource policies")
             value = known[key.lower()]
+            if value is None:
+                return False
             listed = [str(each) for each in _listed(wanted)]
             if kind == "Bool":
                 listed = [each.lower() for each in listed]

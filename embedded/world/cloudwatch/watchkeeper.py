@@ -173,7 +173,13 @@ class Watchkeeper:
             )
             subject = notices.topic_subject(alarm, world.region)
             try:
-                world.sns.publish(action, subject, message, service="cloudwatch.amazonaws.com")
+                world.sns.publish(
+                    action,
+                    subject,
+                    message,
+                    service="cloudwatch.amazonaws.com",
+                    source_arn=alarm.arn,
+                )
             except AwsError as refused:
                 # A topic that is gone or does not let CloudWatch in: AWS notes the failure in
                 # the alarm's history, and the state has changed all the same.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from embedded.world.errors import AwsError
+from embedded.world.errors import AwsError, NotEmulatedError
 
 LARGEST_PATH: Final = 256
 MISSING: Final = object()
@@ -24,11 +24,13 @@ def parse_path(text: str) -> tuple[str | int, ...]:
     Raises
     ------
     AwsError
-        ``ValidationException`` for syntax that EventBridge does not take, and for ``*``, which is
-        not modelled.
+        ``ValidationException`` for syntax that EventBridge does not take; ``NotEmulatedError`` for
+        ``*``, which it does.
     """
     if len(text) > LARGEST_PATH or not text.startswith("$"):
         raise _invalid(text)
+    if "*" in text:
+        raise NotEmulatedError(f"wildcards in EventBridge paths ({text})")
     steps: list[str | int] = []
     at = 1
     while at < len(text):

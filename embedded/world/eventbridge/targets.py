@@ -29,6 +29,9 @@ CALLER: Final = "events.amazonaws.com"
 NOT_RETRIED: Final = {
     "AccessDeniedException": "NO_PERMISSIONS",
     "AuthorizationError": "NO_PERMISSIONS",
+    "KMSAccessDenied": "NO_PERMISSIONS",
+    "KMSDisabled": "INVALID_PARAMETER",
+    "KMSNotFound": "NO_RESOURCE",
     "ResourceNotFoundException": "NO_RESOURCE",
     "StateMachineDoesNotExist": "NO_RESOURCE",
     "NotFound": "NO_RESOURCE",

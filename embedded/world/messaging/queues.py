@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from embedded.world.errors import AwsError, NotEmulatedError
+from embedded.world.messaging.encryption import check_key
 from embedded.world.policies import Request, admits
 from embedded.world.service import Params, Reply, Service, operation
 
@@ -137,6 +138,8 @@ class Queues(Service):
                 f"{service} is not authorized to perform: sqs:SendMessage on {queue.arn}.",
                 http_status=403,
             )
+        if key_id := queue.attributes.get("KmsMasterKeyId"):
+            check_key(self.world, key_id, request)
 
     # -- queues ----------------------------------------------------------------------------------
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from embedded.world.errors import AwsError, NotEmulatedError
+from embedded.world.messaging.encryption import EVENTS, check_key
 from embedded.world.policies import Request, admits
 from embedded.world.service import Params, Reply, Service, operation
 
@@ -82,7 +83,13 @@ class Notifications(Service):
     # -- for the rest of the world ---------------------------------------------------------------
 
     def publish(
-        self, topic_arn: str, subject: str | None, message: str, *, service: str | None = None
+        self,
+        topic_arn: str,
+        subject: str | None,
+        message: str,
+        *,
+        service: str | None = None,
+        source_arn: str | None = None,
     ) -> str:
         """Publish on behalf of this world; gives the message's id.
 
@@ -92,6 +99,8 @@ class Notifications(Service):
             As in the API.
         service
             The service principal that publishes, whose permission is then looked at.
+        source_arn
+            The resource on whose behalf it does, such as an alarm.
 
         Raises
         ------
@@ -99,7 +108,7 @@ class Notifications(Service):
             What Publish would answer.
         """
         if service is not None:
-            self.check_permission(topic_arn, service, topic_arn)
+            self.check_permission(topic_arn, service, source_arn or topic_arn)
         return self._publish(self._topic(topic_arn), subject, message)
 
     def check_permission(self, topic_arn: str, service: str, source_arn: str) -> None:
@@ -110,18 +119,24 @@ class Notifications(Service):
         AwsError
             ``NotFound``, or ``AuthorizationError`` when the topic's policy does not let it in.
             Without a policy of its own a topic admits alarms of its account, and no event rules.
+            ``KMSAccessDenied`` and its like when the topic's key keeps the service out.
         """
         topic = self._topic(topic_arn)
         policy = topic.attributes.get("Policy")
-        if policy is None and service == "cloudwatch.amazonaws.com":
-            return
         request = Request(service, "sns:Publish", topic.arn, source_arn, self.world.account)
-        if not admits(json.loads(policy) if policy else None, request):
+        if service == EVENTS:
+            # EventBridge user guide, "Using resource-based policies": conditions cannot be used
+            # in topic policies for EventBridge. What they ask for is not told to SNS.
+            request = replace(request, source_arn=None, source_account=None)
+        by_default = policy is None and service == "cloudwatch.amazonaws.com"
+        if not by_default and not admits(json.loads(policy) if policy else None, request):
             raise AwsError(
                 "AuthorizationError",
                 f"{service} is not authorized to perform: SNS:Publish on resource: {topic.arn}",
                 http_status=403,
             )
+        if key_id := topic.attributes.get("KmsMasterKeyId"):
+            check_key(self.world, key_id, request)
 
     def confirm(self, endpoint: str) -> None:
         """Let whoever reads an address follow the links in the confirmation mails."""
