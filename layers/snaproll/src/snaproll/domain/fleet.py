@@ -7,7 +7,14 @@ import re
 from datetime import timedelta
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from snaproll.domain.duration import Duration
 
@@ -24,9 +31,9 @@ MAX_SPREAD = 100
 """Largest difference of maximum and minimum healthy percentage (``RefreshPreferences``)."""
 
 FleetName = Annotated[str, StringConstraints(pattern=FLEET_NAME)]
-_Owner = Annotated[str, StringConstraints(pattern=r"^(self|\d{12})$")]
+_Owner = Annotated[str, StringConstraints(pattern=r"^(self|[0-9]{12})$")]
 _KeyArn = Annotated[
-    str, StringConstraints(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+$")
+    str, StringConstraints(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$")
 ]
 
 
@@ -130,6 +137,13 @@ class HealthPolicy(_Section):
     probe: None = Field(
         default=None, description="Reserved for a function that tests new instances; only null."
     )
+
+    @field_validator("alarms")
+    @classmethod
+    def _each_once(cls, alarms: list[str]) -> list[str]:
+        if len(set(alarms)) != len(alarms):
+            raise ValueError(f"alarms {alarms} must name each alarm once")
+        return alarms
 
 
 class FleetPolicy(_Section):

@@ -1,0 +1,264 @@
+"""The fleet parameter: what it defaults to, and what it refuses in which words."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from snaproll.domain.fleet import BAKE_MARGIN, Fleet, FleetPolicy, RefreshPolicy, is_fleet_name
+from snaproll.explain import explain
+from tests.unit.builders import KEY, fleet, policy_json
+
+PARAMETER = "The parameter /snaproll/prod/fleets/sec-prod"
+
+DOCUMENTED = {
+    "auto_scaling_group": "replicas-prod-asg",
+    "data_device": "/dev/xvdf",
+    "snapshots": {
+        "tags": {"GraphId": "sec", "Environment": "prod"},
+        "owners": ["self"],
+        "kms_keys": [KEY],
+        "max_age": "7d",
+    },
+    "refresh": {
+        "min_healthy": 100,
+        "max_healthy": 150,
+        "warmup": "5m",
+        "checkpoints": [10, 50, 100],
+        "checkpoint_wait": "10m",
+        "bake": "30m",
+    },
+    "health": {"alarms": ["replicas-prod-5xx"], "unhealthy_grace": "10m", "probe": None},
+    "on_drift": "alert",
+}
+"""Every key that a fleet parameter may have, as the documentation shows it."""
+
+
+def refusal(value: dict[str, Any]) -> str:
+    """What the owner of a wrong parameter reads."""
+    with pytest.raises(ValidationError) as refused:
+        FleetPolicy.model_validate_json(json.dumps(value))
+    return explain(PARAMETER, refused.value)
+
+
+def test_the_documented_parameter_is_valid_and_survives_a_round_trip() -> None:
+    policy = FleetPolicy.model_validate_json(json.dumps(DOCUMENTED))
+
+    assert policy.model_dump(mode="json") == DOCUMENTED
+
+
+def test_what_is_left_out_has_safe_defaults() -> None:
+    policy = FleetPolicy.model_validate(
+        {"auto_scaling_group": "asg", "data_device": "/dev/sdf", "snapshots": {"tags": {"a": "b"}}}
+    )
+
+    assert policy.model_dump(mode="json") == {
+        "auto_scaling_group": "asg",
+        "data_device": "/dev/sdf",
+        "snapshots": {"tags": {"a": "b"}, "owners": ["self"], "kms_keys": [], "max_age": None},
+        "refresh": {
+            "min_healthy": 100,
+            "max_healthy": 150,
+            "warmup": "5m",
+            "checkpoints": [10, 50, 100],
+            "checkpoint_wait": "10m",
+            "bake": "30m",
+        },
+        "health": {"alarms": [], "unhealthy_grace": "10m", "probe": None},
+        "on_drift": "alert",
+    }
+
+
+WRONG: list[tuple[str, dict[str, Any], list[str]]] = [
+    (
+        "an unknown key",
+        {"colour": "green"},
+        ["colour is not a known key"],
+    ),
+    (
+        "an unknown key inside a section",
+        {"refresh": {"min_heathy": 90}},
+        ["refresh.min_heathy is not a known key"],
+    ),
+    (
+        "no tags at all",
+        {"snapshots": {"tags": {}}},
+        ["snapshots.tags = {}", "at least 1"],
+    ),
+    (
+        "a tag that is no text",
+        {"snapshots": {"tags": {"GraphId": 5}}},
+        ["snapshots.tags.GraphId = 5", "string"],
+    ),
+    (
+        "nobody's snapshots",
+        {"snapshots": {"tags": {"a": "b"}, "owners": []}},
+        ["snapshots.owners = []", "at least 1"],
+    ),
+    (
+        "an owner that is no account",
+        {"snapshots": {"tags": {"a": "b"}, "owners": ["amazon"]}},
+        ["snapshots.owners.0 = 'amazon'", "self"],
+    ),
+    (
+        "an owner in other digits",
+        {"snapshots": {"tags": {"a": "b"}, "owners": ["\N{DEVANAGARI DIGIT ONE}" * 12]}},
+        ["snapshots.owners.0"],
+    ),
+    (
+        "a key that is an alias",
+        {"snapshots": {"tags": {"a": "b"}, "kms_keys": ["alias/data"]}},
+        ["snapshots.kms_keys.0 = 'alias/data'", "kms"],
+    ),
+    (
+        "an age that is a number",
+        {"snapshots": {"tags": {"a": "b"}, "max_age": 7}},
+        ["snapshots.max_age = 7", '"7d"'],
+    ),
+    ("too much health", {"refresh": {"min_healthy": 101}}, ["refresh.min_healthy = 101", "100"]),
+    ("negative health", {"refresh": {"min_healthy": -1}}, ["refresh.min_healthy = -1", "0"]),
+    ("a maximum below 100", {"refresh": {"max_healthy": 90}}, ["refresh.max_healthy = 90", "100"]),
+    ("a maximum above 200", {"refresh": {"max_healthy": 201}}, ["refresh.max_healthy", "200"]),
+    (
+        "a spread that Auto Scaling does not take",
+        {"refresh": {"min_healthy": 40, "max_healthy": 150}},
+        ["refresh", "max_healthy 150 minus min_healthy 40 must be at most 100"],
+    ),
+    (
+        "checkpoints out of order",
+        {"refresh": {"checkpoints": [50, 10, 100]}},
+        ["checkpoints [50, 10, 100] must be ascending"],
+    ),
+    (
+        "a checkpoint twice",
+        {"refresh": {"checkpoints": [50, 50, 100]}},
+        ["checkpoints [50, 50, 100] must be ascending, none twice"],
+    ),
+    (
+        "checkpoints at which the refresh would stop for good",
+        {"refresh": {"checkpoints": [10, 50]}},
+        ["checkpoints [10, 50] must end with 100"],
+    ),
+    (
+        "a checkpoint at nothing",
+        {"refresh": {"checkpoints": [0, 100]}},
+        ["refresh.checkpoints.0 = 0", "1"],
+    ),
+    (
+        "a pause longer than Auto Scaling takes",
+        {"refresh": {"checkpoint_wait": "2d1s"}},
+        ["checkpoint_wait must be at most 2d"],
+    ),
+    (
+        "a bake that leaves no room for the last look",
+        {"refresh": {"bake": "2d"}},
+        ["bake must be at most 1d23h50m"],
+    ),
+    (
+        "more alarms than Auto Scaling takes",
+        {"health": {"alarms": [f"alarm-{n}" for n in range(11)]}},
+        ["health.alarms", "at most 10"],
+    ),
+    (
+        "an alarm twice",
+        {"health": {"alarms": ["errors", "errors"]}},
+        ["alarms ['errors', 'errors'] must name each alarm once"],
+    ),
+    ("an alarm without a name", {"health": {"alarms": [""]}}, ["health.alarms.0 = ''", "1"]),
+    (
+        "a probe, which does not exist yet",
+        {"health": {"probe": "my-function"}},
+        ["health.probe = 'my-function'", "null"],
+    ),
+    ("no group", {"auto_scaling_group": ""}, ["auto_scaling_group = ''", "1"]),
+    ("a device that is a path", {"data_device": "/data"}, ["data_device = '/data'", "xvd"]),
+    ("an unknown reaction to drift", {"on_drift": "heal"}, ["on_drift = 'heal'", "'alert'"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("sections", "said"), [case[1:] for case in WRONG], ids=[case[0] for case in WRONG]
+)
+def test_a_wrong_value_is_refused_by_place_value_and_what_is_allowed(
+    sections: dict[str, Any], said: list[str]
+) -> None:
+    text = refusal(policy_json(**sections))
+
+    assert text.startswith(f"{PARAMETER} is not valid: ")
+    assert all(part in text for part in said), text
+
+
+@pytest.mark.parametrize("key", ["auto_scaling_group", "data_device", "snapshots"])
+def test_a_required_key_that_is_missing_is_named(key: str) -> None:
+    value = policy_json()
+    del value[key]
+
+    assert f"{key} is missing" in refusal(value)
+
+
+def test_every_fault_of_a_parameter_is_told_at_once() -> None:
+    text = refusal(policy_json(colour="green", data_device="", refresh={"bake": "soon"}))
+
+    assert "colour is not a known key" in text
+    assert "data_device = ''" in text
+    assert "refresh.bake = 'soon'" in text
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '"sec-prod"', "null"])
+def test_a_parameter_that_is_no_json_object_is_refused_in_words(text: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        FleetPolicy.model_validate_json(text)
+
+    assert explain(PARAMETER, refused.value).startswith(f"{PARAMETER} is not valid: the whole")
+
+
+def test_a_policy_never_changes_under_the_one_who_read_it() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        fleet().policy.refresh.min_healthy = 0  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("name", ["a", "sec-prod", "sec-prod-2", "0", "a" * 40, "a-" * 19 + "ab"])
+def test_a_fleet_name_is_short_and_fits_into_an_execution_name(name: str) -> None:
+    assert is_fleet_name(name)
+    assert Fleet(name=name, policy=fleet().policy).name == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "-sec", "sec-", "Sec", "sec_prod", "sec.prod", "a" * 41, "sec prod", "sec\n", "séc"],
+)
+def test_what_cannot_be_in_an_execution_name_is_no_fleet_name(name: str) -> None:
+    assert not is_fleet_name(name)
+    with pytest.raises(ValidationError):
+        Fleet(name=name, policy=fleet().policy)
+
+
+@pytest.mark.parametrize(
+    ("min_healthy", "capacity", "floor"),
+    [(100, 4, 4), (90, 4, 4), (90, 10, 9), (90, 11, 10), (0, 10, 0), (50, 1, 1), (100, 0, 0)],
+)
+def test_the_floor_is_a_share_of_the_capacity_rounded_up(
+    min_healthy: int, capacity: int, floor: int
+) -> None:
+    assert RefreshPolicy(min_healthy=min_healthy, max_healthy=100).floor(capacity) == floor
+
+
+@given(st.integers(0, 100), st.integers(0, 1000))
+def test_the_floor_never_asks_for_more_than_there_is(min_healthy: int, capacity: int) -> None:
+    floor = RefreshPolicy(min_healthy=min_healthy, max_healthy=100).floor(capacity)
+
+    assert min_healthy * capacity <= floor * 100 < min_healthy * capacity + 100
+    assert floor <= capacity
+
+
+def test_the_bake_given_to_aws_is_longer_than_ours_so_that_the_last_look_falls_inside() -> None:
+    longest = RefreshPolicy(bake=timedelta(days=2) - BAKE_MARGIN)
+
+    assert RefreshPolicy().bake_given_to_aws == timedelta(minutes=40)
+    assert longest.bake_given_to_aws == timedelta(days=2)
