@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 from embedded.world.autoscaling import Group, InstanceRefresh
+from embedded.world.eventbridge import Event
 from embedded.world.world import World
 
 DATA_DEVICE = "/dev/xvdf"
 HOUR = timedelta(hours=1)
+REFRESH = "EC2 Auto Scaling Instance Refresh "
+"""How the detail-types of refresh events begin."""
 
 
 class Fleet:
@@ -147,6 +151,26 @@ class Fleet:
     def run_until(self, refresh: InstanceRefresh, *statuses: str, hours: float = 8) -> None:
         """Let time pass until a refresh has one of these statuses."""
         self.world.run_until(lambda: refresh.status in statuses, limit=hours * HOUR)
+
+    def listen(self, prefix: str) -> list[dict[str, Any]]:
+        """Note every event whose detail-type begins so, from now on, when it is emitted."""
+        seen: list[dict[str, Any]] = []
+        delivery = self.world.events.delivery
+
+        def note(event: Event) -> Sequence[float]:
+            if event.detail_type.startswith(prefix):
+                seen.append(
+                    {
+                        "type": event.detail_type.removeprefix(prefix),
+                        "source": event.source,
+                        "detail": event.detail,
+                        "resources": list(event.resources),
+                    }
+                )
+            return delivery(event)
+
+        self.world.events.delivery = note
+        return seen
 
     # -- looking -----------------------------------------------------------------------------------
 

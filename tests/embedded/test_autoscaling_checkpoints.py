@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from tests.embedded.fleets import Fleet
-from tests.embedded.test_autoscaling_refresh import events
+from tests.embedded.fleets import REFRESH, Fleet
 
 
 def test_a_refresh_pauses_at_each_checkpoint_for_the_delay() -> None:
@@ -24,7 +23,7 @@ def test_a_refresh_pauses_at_each_checkpoint_for_the_delay() -> None:
 
 def test_the_checkpoint_event_has_strings_and_is_not_sent_for_100() -> None:
     fleet = Fleet(desired=2)
-    seen = events(fleet)
+    seen = fleet.listen(REFRESH)
 
     refresh = fleet.start(fleet.release(), CheckpointPercentages=[50, 100], CheckpointDelay=300)
     fleet.run_until(refresh, "Successful")
@@ -42,7 +41,7 @@ def test_the_checkpoint_event_has_strings_and_is_not_sent_for_100() -> None:
 
 def test_small_groups_skip_checkpoints() -> None:
     fleet = Fleet(desired=2)
-    seen = events(fleet)
+    seen = fleet.listen(REFRESH)
 
     refresh = fleet.start(fleet.release(), CheckpointPercentages=[10, 40, 100], CheckpointDelay=60)
     fleet.run_until(refresh, "Successful")
@@ -64,7 +63,7 @@ def test_a_last_checkpoint_below_100_is_where_the_refresh_stops() -> None:
 
 def test_a_scale_out_can_reach_a_checkpoint_again() -> None:
     fleet = Fleet(desired=4)
-    seen = events(fleet)
+    seen = fleet.listen(REFRESH)
     refresh = fleet.start(fleet.release(), CheckpointPercentages=[50, 100], CheckpointDelay=600)
     fleet.world.run_until(
         lambda: fleet.described(refresh)["PercentageComplete"] == 50, limit=timedelta(hours=1)

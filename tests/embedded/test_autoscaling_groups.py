@@ -217,6 +217,61 @@ def test_tags_that_propagate_reach_the_instances() -> None:
     assert "note" not in member.instance.tags
 
 
+def test_a_target_group_that_is_gone_makes_launches_fail() -> None:
+    fleet = Fleet(desired=1)
+    call = fleet.world.call
+    balancer = call("elbv2", "DescribeLoadBalancers", {})["LoadBalancers"][0]
+    call("elbv2", "DeleteLoadBalancer", {"LoadBalancerArn": balancer["LoadBalancerArn"]})
+    call("elbv2", "DeleteTargetGroup", {"TargetGroupArn": fleet.target_group_arn})
+
+    fleet.call("SetDesiredCapacity", DesiredCapacity=2)
+    fleet.run(minutes=10)
+    fleet.call("SetDesiredCapacity", DesiredCapacity=0)
+    fleet.run(minutes=10)
+
+    assert "not found" in fleet.activities("Failed")[0]["StatusMessage"]
+    assert not fleet.group.instances
+
+
+def test_launches_and_terminations_are_told_as_events() -> None:
+    fleet = Fleet(desired=1)
+    seen = fleet.listen("EC2 Instance ")
+
+    fleet.call("SetDesiredCapacity", DesiredCapacity=2)
+    fleet.settle_down()
+    launched = next(reversed(fleet.group.instances))
+    fleet.call("SetDesiredCapacity", DesiredCapacity=0)
+    fleet.run(minutes=10)
+
+    assert [event["type"] for event in seen] == [
+        "Launch Successful",
+        "Terminate Successful",
+        "Terminate Successful",
+    ]
+    assert seen[0]["resources"] == [
+        fleet.group.arn,
+        f"arn:aws:ec2:us-east-1:111122223333:instance/{launched}",
+    ]
+    detail = seen[0]["detail"]
+    assert detail["StatusCode"] == "InProgress"
+    assert detail["EC2InstanceId"] == launched
+    assert detail["Description"] == f"Launching a new EC2 instance: {launched}"
+    assert detail["Details"] == {"Availability Zone": "us-east-1b"}
+    assert (detail["Origin"], detail["Destination"]) == ("EC2", "AutoScalingGroup")
+
+
+def test_a_refused_launch_is_told_as_an_unsuccessful_one() -> None:
+    fleet = Fleet(desired=0)
+    seen = fleet.listen("EC2 Instance ")
+    fleet.world.ec2.capacity.update({"us-east-1a": 0, "us-east-1b": 0})
+
+    fleet.call("SetDesiredCapacity", DesiredCapacity=1)
+
+    assert [event["type"] for event in seen] == ["Launch Unsuccessful"] * 2
+    assert seen[0]["detail"]["StatusCode"] == "Failed"
+    assert "sufficient" in seen[0]["detail"]["StatusMessage"]
+
+
 # -- creating, deleting ----------------------------------------------------------------------------
 
 

@@ -3,36 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from embedded.world.autoscaling import InstanceRefresh
 from embedded.world.errors import AwsError
-from tests.embedded.fleets import Fleet
-
-STARTED = "EC2 Auto Scaling Instance Refresh "
-
-
-def events(fleet: Fleet) -> list[dict[str, Any]]:
-    """Every refresh event from now on, as it is emitted."""
-    seen: list[dict[str, Any]] = []
-    delivery = fleet.world.events.delivery
-
-    def note(event: Any) -> Any:
-        if event.detail_type.startswith(STARTED):
-            seen.append(
-                {
-                    "type": event.detail_type.removeprefix(STARTED),
-                    "source": event.source,
-                    "detail": event.detail,
-                    "resources": list(event.resources),
-                }
-            )
-        return delivery(event)
-
-    fleet.world.events.delivery = note
-    return seen
+from tests.embedded.fleets import REFRESH, Fleet
 
 
 def lowest_while(fleet: Fleet, refresh: InstanceRefresh) -> tuple[int, int]:
@@ -114,7 +90,7 @@ def test_baking_cancelling_and_rolling_back_count_as_active(status: str) -> None
 
 def test_events_carry_only_the_refresh_and_the_group() -> None:
     fleet = Fleet(desired=1)
-    seen = events(fleet)
+    seen = fleet.listen(REFRESH)
 
     refresh = fleet.start(fleet.release(), BakeTime=60)
     fleet.run_until(refresh, "Successful")
@@ -476,7 +452,7 @@ def test_a_refresh_may_replace_for_14_days_at_most() -> None:
 
 def test_cancelling_waits_for_instances_in_transition() -> None:
     fleet = Fleet(desired=2)
-    seen = events(fleet)
+    seen = fleet.listen(REFRESH)
     refresh = fleet.start(fleet.release())
     fleet.run(seconds=10)
 

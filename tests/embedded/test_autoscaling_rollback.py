@@ -8,8 +8,7 @@ import pytest
 
 from embedded.world.autoscaling import InstanceRefresh
 from embedded.world.errors import AwsError
-from tests.embedded.fleets import Fleet
-from tests.embedded.test_autoscaling_refresh import events
+from tests.embedded.fleets import REFRESH, Fleet
 
 
 def half_way(fleet: Fleet, version: int, **preferences: object) -> InstanceRefresh:
@@ -23,7 +22,7 @@ def half_way(fleet: Fleet, version: int, **preferences: object) -> InstanceRefre
 
 def test_a_rollback_keeps_the_id_and_replaces_what_was_replaced() -> None:
     fleet = Fleet(desired=4)
-    seen = events(fleet)
+    seen = fleet.listen(REFRESH)
     refresh = half_way(fleet, fleet.release())
     untouched = {
         member.id for member in fleet.group.live_members() if member.instance.template_version == 1
@@ -132,7 +131,7 @@ def test_a_rollback_leaves_alone_what_skip_matching_had_left_alone() -> None:
 
 def test_auto_rollback_goes_back_after_an_hour_of_failing() -> None:
     fleet = Fleet(desired=2)
-    seen = events(fleet)
+    seen = fleet.listen(REFRESH)
     refresh = fleet.start(fleet.release("corrupt"), AutoRollback=True)
 
     fleet.run_until(refresh, "RollbackSuccessful")
@@ -148,7 +147,7 @@ def test_auto_rollback_goes_back_after_an_hour_of_failing() -> None:
 
 def test_a_rollback_that_cannot_launch_fails_after_an_hour() -> None:
     fleet = Fleet(desired=2)
-    seen = events(fleet)
+    seen = fleet.listen(REFRESH)
     refresh = half_way(fleet, fleet.release())
     (snapshot,) = {
         snapshot

@@ -225,8 +225,8 @@ class Upkeep:
                 "Instance became unhealthy while waiting for instance to be in InService state."
                 + why,
             )
-        for arn in member.registered:
-            self._world.elbv2.deregister(arn, member.id, lambda: None)
+        for arn in sorted(member.registered):
+            self._deregister(group, member, arn)
         group.vacancies.append(REPLACEMENT)
         self._remove(group, member)
         self.launcher.retry_later(group)
@@ -339,13 +339,16 @@ class Upkeep:
         leaving, member.registered = member.registered, set()
         member.draining = set(leaving)
         for arn in sorted(leaving):
-            self._world.elbv2.deregister(
-                arn,
-                member.id,
-                lambda arn=arn: self._drained(group, member, arn),  # type: ignore[misc]
-            )
+            self._deregister(group, member, arn)
         member.targets.clear()
         self._end_when_drained(group, member)
+
+    def _deregister(self, group: Group, member: Member, arn: str) -> None:
+        try:
+            self._world.elbv2.deregister(arn, member.id, lambda: self._drained(group, member, arn))
+        except AwsError:
+            # The target group was deleted: no connections are left to drain.
+            member.draining.discard(arn)
 
     def _drained(self, group: Group, member: Member, arn: str) -> None:
         if arn in member.draining:
