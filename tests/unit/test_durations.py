@@ -54,8 +54,8 @@ def test_a_duration_reads_as_people_mean_it(text: str, seconds: int) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ["", "10", "m", "10 m", "10M", "-10m", "1.5h", "30m1h", "10m\n", OTHER_DIGITS, "ten minutes", 600, 1.5,
-     True, None, ["10m"], {"minutes": 10}],
+    ["", "10", "m", "10 m", "10M", "-10m", "1.5h", "30m1h", "10m\n", OTHER_DIGITS,
+     "ten minutes", 600, 1.5, True, None, ["10m"], {"minutes": 10}],
 )  # fmt: skip
 def test_what_is_no_duration_is_refused_with_examples(value: object) -> None:
     with pytest.raises(ValueError, match='a duration such as "90s", "10m", "1h30m" or "7d"'):

@@ -8,7 +8,7 @@ from datetime import datetime
 from snaproll.domain.checks import Check, Report, check, failed, failures, not_checked, passed
 from snaproll.domain.duration import format_duration
 from snaproll.domain.fleet import Fleet
-from snaproll.domain.snapshot import Snapshot, data_time, matches
+from snaproll.domain.snapshot import Snapshot, data_time, lies_ahead, matches
 
 USABLE_KEY_STATES = frozenset({"Enabled", "Updating"})
 """Key states in which a volume's data key can be decrypted (KMS guide, "Key states")."""
@@ -201,15 +201,20 @@ def _encryption_checks(fleet: Fleet, snapshot: Snapshot, key: Key | None) -> lis
 
 def _time_checks(fleet: Fleet, snapshot: Snapshot, evidence: GateEvidence) -> list[Check]:
     when = data_time(snapshot)
-    if when.at is None:
-        return [
-            failed("data-time", when.why),
-            not_checked("newer-than-live", "its data time is unknown"),
-            not_checked("age", "its data time is unknown"),
-        ]
-    at, live, oldest = when.at, evidence.live_data_time, fleet.policy.snapshots.max_age
+    if when.at is not None and not lies_ahead(when.at, evidence.now):
+        return _age_checks(fleet, when.at, when.why, evidence)
+    ahead = f"its data time by {when.why}, {when.at.isoformat()}, lies ahead" if when.at else ""
     return [
-        passed("data-time", f"its data is of {at.isoformat()} by {when.why}"),
+        failed("data-time", ahead or when.why),
+        not_checked("newer-than-live", "its data time is unknown"),
+        not_checked("age", "its data time is unknown"),
+    ]
+
+
+def _age_checks(fleet: Fleet, at: datetime, by: str, evidence: GateEvidence) -> list[Check]:
+    live, oldest = evidence.live_data_time, fleet.policy.snapshots.max_age
+    return [
+        passed("data-time", f"its data is of {at.isoformat()} by {by}"),
         check(
             "newer-than-live",
             fine=live is None or at > live,

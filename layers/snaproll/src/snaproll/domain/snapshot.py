@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from snaproll.domain.tags import DATA_TIME
 
@@ -13,6 +13,9 @@ SNAPSHOT_ID = r"^snap-[0-9a-f]{8,17}$"
 
 _COPY_VOLUME_ID = "vol-ffffffff"
 """What copies carry in practice; the API model calls a copy's volume id arbitrary."""
+
+CLOCK_TOLERANCE = timedelta(minutes=5)
+"""How far ahead a publisher's clock may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,11 @@ def data_time(snapshot: Snapshot) -> DataTime:
             None, f"it is a copy without the tag {DATA_TIME}, so its data time is unknown"
         )
     return DataTime(snapshot.start_time, "its start time")
+
+
+def lies_ahead(at: datetime, now: datetime) -> bool:
+    """Whether a data time cannot be true yet: live, it would keep every later snapshot out."""
+    return at > now + CLOCK_TOLERANCE
 
 
 def matches(snapshot: Snapshot, tags: Mapping[str, str]) -> bool:

@@ -8,7 +8,7 @@ from snaproll.contracts import Plan, PlanRequest, Rollout, RolloutRequest, Snaps
 from snaproll.domain.fleet import Fleet
 from snaproll.domain.ledger import FleetState, Trigger
 from snaproll.domain.plan import SkipReason, decide
-from snaproll.domain.snapshot import Snapshot, data_time
+from snaproll.domain.snapshot import Snapshot, data_time, lies_ahead, matches
 from snaproll.errors import (
     InvalidEventError,
     InvalidRequestError,
@@ -121,11 +121,13 @@ def _request_of_event(raw: object, runtime: Runtime) -> RolloutRequest | Plan:
 
 def _newest_eligible(fleet: Fleet, runtime: Runtime) -> Snapshot:
     rule = fleet.policy.snapshots
-    bad = runtime.ledger.quarantined(fleet.name)
+    bad, now = runtime.ledger.quarantined(fleet.name), runtime.now()
     dated = [
         (at, snapshot.id, snapshot)
         for snapshot in runtime.snapshots.selected(rule.tags, rule.owners)
-        if snapshot.id not in bad and (at := data_time(snapshot).at) is not None
+        # EC2's filters take * and ? in a value for wildcards; the fleet's rule does not.
+        if snapshot.id not in bad and matches(snapshot, rule.tags)
+        if (at := data_time(snapshot).at) is not None and not lies_ahead(at, now)
     ]
     if not dated:
         tags = ",".join(f"{{Key={key},Value={value}}}" for key, value in rule.tags.items())

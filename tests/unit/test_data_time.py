@@ -1,0 +1,116 @@
+"""When the data in a snapshot was true, and which snapshot an ARN speaks of."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from snaproll.domain.snapshot import data_time, is_snapshot_id, snapshot_id_in, was_copied
+from snaproll.domain.tags import DATA_TIME
+from tests.unit.builders import NOW, good_snapshot
+
+
+def test_a_snapshot_of_a_volume_is_as_old_as_its_start() -> None:
+    snapshot = good_snapshot(start_time=NOW)
+
+    assert data_time(snapshot).at == NOW
+
+
+@pytest.mark.parametrize("copied", [False, True])
+def test_the_publishers_tag_wins_over_the_start_time(copied: bool) -> None:  # noqa: FBT001
+    snapshot = good_snapshot(copied=copied, tags={DATA_TIME: "2026-01-05T09:30:00+01:00"})
+
+    assert data_time(snapshot).at == datetime(2026, 1, 5, 8, 30, tzinfo=UTC)
+
+
+def test_a_copy_without_the_tag_has_no_data_time() -> None:
+    found = data_time(good_snapshot(copied=True))
+
+    assert found.at is None
+    assert DATA_TIME in found.why
+
+
+@pytest.mark.parametrize(
+    ("tag", "why"),
+    [
+        ("yesterday", "not an ISO 8601 time"),
+        ("", "not an ISO 8601 time"),
+        ("2026-01-05T09:30:00", "has no time zone"),
+        ("2026-01-05", "has no time zone"),
+        ("1767600000", "not an ISO 8601 time"),
+    ],
+)
+def test_a_tag_that_is_no_instant_is_not_guessed_at(tag: str, why: str) -> None:
+    found = data_time(good_snapshot(tags={DATA_TIME: tag}))
+
+    assert found.at is None
+    assert why in found.why
+    assert f'"{tag}"' in found.why
+
+
+@given(st.datetimes(timezones=st.timezones()))
+def test_any_instant_with_a_zone_is_read_as_the_same_instant_in_utc(instant: datetime) -> None:
+    found = data_time(good_snapshot(tags={DATA_TIME: instant.isoformat()})).at
+
+    # A zone's offset may have seconds that isoformat keeps, so the instants are the same.
+    assert found == datetime.fromisoformat(instant.isoformat())
+    assert found is not None
+    assert found.tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    ("volume_id", "transfer_type", "copied"),
+    [
+        ("vol-0123456789abcdef0", None, False),
+        ("vol-ffffffff", None, True),
+        (None, None, True),
+        ("", None, True),
+        ("vol-0123456789abcdef0", "standard", True),
+        ("vol-0123456789abcdef0", "time-based", True),
+    ],
+)
+def test_a_copy_is_told_by_its_transfer_type_or_by_having_no_volume_of_its_own(
+    volume_id: str | None,
+    transfer_type: str | None,
+    copied: bool,  # noqa: FBT001
+) -> None:
+    assert was_copied(volume_id, transfer_type) is copied
+
+
+@pytest.mark.parametrize(
+    "arn",
+    [
+        "arn:aws:ec2::us-west-2:snapshot/snap-01234567",
+        "arn:aws:ec2:us-west-2::snapshot/snap-01234567",
+        "arn:aws:ec2:us-west-2:111122223333:snapshot/snap-01234567",
+        "arn:aws-us-gov:ec2::us-gov-west-1:snapshot/snap-01234567",
+        "snap-01234567",
+    ],
+)
+def test_the_id_is_found_in_every_form_of_a_snapshot_arn(arn: str) -> None:
+    assert snapshot_id_in(arn) == "snap-01234567"
+
+
+@pytest.mark.parametrize(
+    "arn",
+    [
+        "",
+        "arn:aws:ec2::us-west-2:volume/vol-01234567",
+        "arn:aws:ec2::us-west-2:snapshot/",
+        "arn:aws:ec2::us-west-2:snapshot/snap-01234567\n",
+        "arn:aws:ec2::us-west-2:snapshot/snap-0123456",
+        "arn:aws:ec2::us-west-2:snapshot/snap-012345678901234567",
+        "arn:aws:ec2::us-west-2:snapshot/SNAP-01234567",
+        "arn:aws:ec2::us-west-2:snapshot/snap-01234567;drop",
+    ],
+)
+def test_what_does_not_end_with_a_snapshot_id_names_no_snapshot(arn: str) -> None:
+    assert snapshot_id_in(arn) is None
+
+
+@given(st.integers(8, 17).flatmap(lambda n: st.text("0123456789abcdef", min_size=n, max_size=n)))
+def test_a_snapshot_id_has_eight_to_seventeen_digits(digits: str) -> None:
+    assert is_snapshot_id(f"snap-{digits}")
