@@ -60,6 +60,14 @@ def test_a_failing_event_is_tried_again_after_one_and_after_two_minutes() -> Non
     assert third - second == timedelta(minutes=2)
 
 
+def test_every_try_is_a_run() -> None:
+    scene = Scene(failures=1)
+
+    scene.invoke()
+
+    assert [run.error_type for run in scene.world.awslambda.runs] == ["ValueError", None]
+
+
 def test_every_try_has_the_same_request_id() -> None:
     scene = Scene(failures=2)
 

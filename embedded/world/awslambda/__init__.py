@@ -6,7 +6,8 @@ from embedded.world.awslambda.function import (
     Handler,
     Invocation,
     LogRecord,
+    Run,
 )
 from embedded.world.awslambda.service import Lambda
 
-__all__ = ["FunctionError", "FunctionSpec", "Handler", "Invocation", "Lambda", "LogRecord"]
+__all__ = ["FunctionError", "FunctionSpec", "Handler", "Invocation", "Lambda", "LogRecord", "Run"]

@@ -79,6 +79,17 @@ class LogRecord:
     line: str
 
 
+@dataclass(frozen=True)
+class Run:
+    """That a handler ran, for whom, and whether it failed."""
+
+    at: datetime
+    function: str
+    caller: str
+    request_id: str
+    error_type: str | None
+
+
 @dataclass
 class EventInvokeConfig:
     """How asynchronous events are tried and where they end."""

@@ -13,6 +13,7 @@ from embedded.world.awslambda.function import (
     FunctionSpec,
     Invocation,
     LogRecord,
+    Run,
 )
 from embedded.world.awslambda.queue import Dropped, EventQueue, Waiting
 from embedded.world.awslambda.runtime import LARGEST_SYNC_PAYLOAD, LambdaContext, run
@@ -46,6 +47,8 @@ class Lambda(Service):
         clients and clock to this world."""
         self.logs: dict[str, list[LogRecord]] = {}
         """What each function printed and logged, by function name."""
+        self.runs: list[Run] = []
+        """Every run of a handler, retries included, oldest first."""
         self._functions: dict[str, FunctionSpec] = {}
         self._statements: dict[str, dict[str, dict[str, Any]]] = {}
         self._configs: dict[str, EventInvokeConfig] = {}
@@ -116,10 +119,11 @@ class Lambda(Service):
         self, spec: FunctionSpec, text: str, *, caller: str, request_id: str | None = None
     ) -> Invocation:
         """Run a handler once on an event in JSON."""
-        del caller  # kept in the interface: who caused a run matters to whoever reads a call of it
         context = self._context(spec, request_id or self.world.new_uuid())
         invocation, lines = run(spec, text, context, self._environment(spec), self.around)
         now = self.world.clock.now()
+        failed = None if invocation.error is None else invocation.error.error_type
+        self.runs.append(Run(now, spec.name, caller, context.aws_request_id, failed))
         log = self.logs.setdefault(spec.name, [])
         log.extend(LogRecord(now, context.aws_request_id, line) for line in lines)
         if invocation.error is not None:
