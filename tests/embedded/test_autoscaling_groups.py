@@ -404,7 +404,10 @@ def test_an_instance_drains_before_it_is_terminated() -> None:
 
     assert member.lifecycle == "Terminating"
     assert member.instance.state == "running"
-    assert fleet.activities()[0]["StatusCode"] == "WaitingForELBConnectionDraining"
+    activity = fleet.activities()[0]
+    assert activity["StatusCode"] == "WaitingForELBConnectionDraining"
+    assert activity["Description"].endswith("Waiting For ELB Connection Draining.")
+    assert "shrinking the capacity from 1 to 0" in activity["Cause"]
     fleet.run(seconds=60)
     assert member.instance.state == "terminated"
 

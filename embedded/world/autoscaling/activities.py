@@ -22,12 +22,12 @@ IN_SERVICE = "InService"
 SUCCESSFUL = "Successful"
 FAILED = "Failed"
 CANCELLED = "Cancelled"
-ENDED = (SUCCESSFUL, FAILED, CANCELLED)
+DRAINING = "WaitingForELBConnectionDraining"
 
 _PROGRESS = {
     "PreInService": 30,
     "InProgress": 50,
-    "WaitingForELBConnectionDraining": 50,
+    DRAINING: 50,
     SUCCESSFUL: 100,
     FAILED: 100,
     CANCELLED: 100,
@@ -69,7 +69,8 @@ class Activity:
             "ActivityId": self.id,
             "AutoScalingGroupName": self.group_name,
             "AutoScalingGroupARN": self.group_arn,
-            "Description": self.description,
+            "Description": self.description
+            + (" - Waiting For ELB Connection Draining." if self.status == DRAINING else ""),
             "Cause": self.cause[:_CAUSE_LIMIT],
             "StartTime": self.started,
             "StatusCode": self.status,

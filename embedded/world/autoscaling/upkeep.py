@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from embedded.world.autoscaling import activities
-from embedded.world.autoscaling.activities import Activity, ActivityLog
+from embedded.world.autoscaling.activities import DRAINING, Activity, ActivityLog
 from embedded.world.autoscaling.groups import (
     HEALTHY,
     IN_SERVICE,
@@ -113,7 +113,10 @@ class Upkeep:
             chosen = self._to_scale_in(group)
             if chosen is None:
                 return
-            self.terminate(group, chosen, SCALING)
+            live = len(group.live_members())
+            self.terminate(
+                group, chosen, f"{SCALING}, shrinking the capacity from {live} to {live - 1}"
+            )
 
     def _to_scale_in(self, group: Group) -> Member | None:
         """The default termination policy: balance, then the oldest template, then the oldest."""
@@ -173,7 +176,7 @@ class Upkeep:
         elif member.lifecycle == PENDING and gone:
             self._launch_died(group, member)
         elif member.lifecycle == TERMINATING and instance.state == "terminated":
-            self._terminated(group, member)
+            self._end_when_drained(group, member)
         elif member.lifecycle == IN_SERVICE and gone:
             self._look_soon(group, member)
 
@@ -322,7 +325,7 @@ class Upkeep:
             f"At {now} an instance was taken out of service in response to {because}.  "
             f"At {now} instance {member.id} was selected for termination."
         )
-        status = "WaitingForELBConnectionDraining" if member.registered else "InProgress"
+        status = DRAINING if member.registered else "InProgress"
         activity = self._begin(
             group, activities.TERMINATE, cause, status, member.id, member.instance.zone
         )
@@ -358,12 +361,15 @@ class Upkeep:
     def _end_when_drained(self, group: Group, member: Member) -> None:
         if member.lifecycle != TERMINATING or member.id not in group.instances:
             return
+        if member.draining:
+            # AWS waits for it even when the instance is gone already.
+            return
         if member.instance.state == "terminated":
             self._terminated(group, member)
-        elif not member.draining:
-            if member.activity is not None:
-                member.activity.status = "InProgress"
-            self._world.ec2.terminate(member.id)
+            return
+        if member.activity is not None:
+            member.activity.status = "InProgress"
+        self._world.ec2.terminate(member.id)
 
     def _terminated(self, group: Group, member: Member) -> None:
         if member.activity is not None:
