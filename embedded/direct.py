@@ -17,6 +17,7 @@ import botocore.session
 from botocore.awsrequest import AWSResponse
 from botocore.client import BaseClient
 from botocore.compat import HTTPHeaders
+from botocore.exceptions import ConnectionError as NoConnectionError
 from botocore.exceptions import HTTPClientError, ParamValidationError
 from botocore.response import StreamingBody
 from botocore.retries.standard import RetryContext, StandardRetryConditions
@@ -38,6 +39,9 @@ SDK_ATTEMPTS = 3
 """Attempts in all, the first included: botocore's default in its ``standard`` retry mode."""
 HTTP_OK = 200
 HTTP_BAD_REQUEST = 400
+
+NoAnswer = HTTPClientError | NoConnectionError
+"""What botocore raises when no answer came; an interference may raise it for the network."""
 
 _validator = ParamValidator()
 
@@ -135,7 +139,7 @@ class DirectClient(BaseClient):
         attempt = 0
         while True:
             attempt += 1
-            answer: _Failure | HTTPClientError
+            answer: _Failure | NoAnswer
             try:
                 reply = binding.world.call(
                     service, operation_name, params, caller=binding.caller, attempt=attempt
@@ -144,7 +148,7 @@ class DirectClient(BaseClient):
                 raise
             except AwsError as error:
                 answer = _Failure(error, self._service_model)
-            except HTTPClientError as error:
+            except (HTTPClientError, NoConnectionError) as error:
                 answer = error
             else:
                 return self._answered(operation, reply, attempt)
@@ -184,11 +188,9 @@ class DirectClient(BaseClient):
         parsed["ResponseMetadata"] = self._metadata(HTTP_OK, attempt)
         return parsed
 
-    def _give_up(
-        self, operation_name: str, answer: _Failure | HTTPClientError, attempt: int
-    ) -> None:
+    def _give_up(self, operation_name: str, answer: _Failure | NoAnswer, attempt: int) -> None:
         """Raise what botocore raises when it has stopped trying."""
-        if isinstance(answer, HTTPClientError):
+        if isinstance(answer, NoAnswer):
             raise answer
         parsed = answer.parsed
         parsed["ResponseMetadata"] = self._metadata(answer.status, attempt)
@@ -226,9 +228,9 @@ class _Failure:
 
 
 def _retry_context(
-    operation: OperationModel, answer: _Failure | HTTPClientError, attempt: int
+    operation: OperationModel, answer: _Failure | NoAnswer, attempt: int
 ) -> RetryContext:
-    if isinstance(answer, HTTPClientError):
+    if isinstance(answer, NoAnswer):
         return RetryContext(attempt, operation_model=operation, caught_exception=answer)
     return RetryContext(
         attempt,

@@ -6,9 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
-from snaproll.aws.refusals import code_of, named
+from snaproll.aws.refusals import SDK_ERRORS, code_of, named
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
@@ -28,7 +26,7 @@ class Executions:
             self._states.start_execution(
                 stateMachineArn=machine, name=name, input=json.dumps(content, sort_keys=True)
             )
-        except ClientError as error:
+        except SDK_ERRORS as error:
             if code_of(error) == "ExecutionAlreadyExists":
                 return False
             raise named(error, f"start the execution {name}") from error
@@ -38,7 +36,7 @@ class Executions:
         """End a wait; False when nobody waits on that token any more."""
         try:
             self._states.send_task_success(taskToken=token, output=json.dumps(content))
-        except ClientError as error:
+        except SDK_ERRORS as error:
             if code_of(error) in _NOBODY_WAITS:
                 return False
             raise named(error, "wake a waiting rollout") from error

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
-from snaproll.aws.refusals import code_of, named, named_errors
+from snaproll.aws.refusals import SDK_ERRORS, code_of, named, named_errors
 from snaproll.domain.fleet import FLEET_NAME, Fleet, FleetPolicy, is_fleet_name
 from snaproll.errors import InvalidFleetConfigurationError, UnknownFleetError
 from snaproll.explain import explain
@@ -56,7 +55,7 @@ class Fleets:
             raise unknown
         try:
             reply = self._ssm.get_parameter(Name=parameter)
-        except ClientError as error:
+        except SDK_ERRORS as error:
             if code_of(error) == "ParameterNotFound":
                 raise unknown from error
             raise named(error, f"read the parameter {parameter}") from error

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
-from snaproll.aws.refusals import code_of, message_of, named, named_errors
+from snaproll.aws.refusals import SDK_ERRORS, code_of, message_of, named, named_errors
 from snaproll.domain.group import FleetView, Group, Instance, TargetHealth
 from snaproll.domain.release import TemplateVersion
 from snaproll.errors import RefreshRefusedError
@@ -96,7 +94,7 @@ class Groups:
             self._autoscaling.update_auto_scaling_group(
                 AutoScalingGroupName=name, LaunchTemplate=specification(version)
             )
-        except ClientError as error:
+        except SDK_ERRORS as error:
             if code_of(error) in ("ValidationError", "ScalingActivityInProgress"):
                 raise RefreshRefusedError(
                     f"Auto Scaling refused to save {version} on {name}: {message_of(error)}"

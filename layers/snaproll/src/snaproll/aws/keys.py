@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
-from snaproll.aws.refusals import code_of, named
+from snaproll.aws.refusals import SDK_ERRORS, code_of, named
 from snaproll.domain.gate import Key
 from snaproll.errors import AccessDeniedError
 
@@ -24,7 +22,7 @@ class Keys:
         """A key and its state; a key that is gone or may not be seen says so in its state."""
         try:
             metadata = self._kms.describe_key(KeyId=key_id)["KeyMetadata"]
-        except ClientError as error:
+        except SDK_ERRORS as error:
             if code_of(error) in ("NotFoundException", "InvalidArnException"):
                 return Key(arn=key_id, state="it does not exist")
             refusal = named(error, f"describe the key {key_id}")

@@ -10,9 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
-from snaproll.aws.refusals import code_of, named, named_errors
+from snaproll.aws.refusals import SDK_ERRORS, code_of, named, named_errors
 from snaproll.domain.release import TemplateVersion
 from snaproll.errors import NotYetVisibleError, TemplateRefusedError, VersionInUseError
 
@@ -113,7 +111,7 @@ class LaunchTemplates:
         """A template's default and newest version and its tags; None when it is gone."""
         try:
             reply = self._ec2.describe_launch_templates(LaunchTemplateIds=[template_id])
-        except ClientError as error:
+        except SDK_ERRORS as error:
             if code_of(error) in _GONE:
                 return None
             raise named(error, f"describe the launch template {template_id}") from error
@@ -131,7 +129,7 @@ class LaunchTemplates:
             reply = self._ec2.describe_launch_template_versions(
                 LaunchTemplateId=version.template_id, Versions=[str(version.version)]
             )
-        except ClientError as error:
+        except SDK_ERRORS as error:
             if code_of(error) in _GONE:
                 return None
             raise named(error, f"describe {version}") from error
@@ -219,7 +217,7 @@ class LaunchTemplates:
                 PaginationConfig={"PageSize": _PAGE},
             )
             return [_contents(one) for page in pages for one in page["LaunchTemplateVersions"]]
-        except ClientError as error:
+        except SDK_ERRORS as error:
             if code_of(error) in _GONE:
                 return []
             raise named(error, f"list the versions after {version}") from error

@@ -10,7 +10,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 from pydantic import BaseModel, ValidationError
 
-from snaproll.aws.refusals import code_of, named, named_errors
+from snaproll.aws.refusals import SDK_ERRORS, SdkError, code_of, named, named_errors
 from snaproll.domain.ledger import SCHEMA, FleetState, Quarantine, Record
 from snaproll.domain.watch import Watch
 from snaproll.errors import LedgerConflictError, LedgerUnreadableError
@@ -106,7 +106,7 @@ class Ledger:
                 self._dynamodb.put_item(**state["Put"])
             else:
                 self._dynamodb.transact_write_items(TransactItems=together)
-        except ClientError as error:
+        except SDK_ERRORS as error:
             if _condition_failed(error):
                 return False
             raise named(error, f"write the ledger of fleet {fleet}") from error
@@ -231,10 +231,10 @@ def _parsed(model: type[_Model], content: dict[str, Any], fleet: str) -> _Model:
         raise LedgerUnreadableError(explain(f"A ledger item of fleet {fleet}", error)) from error
 
 
-def _condition_failed(error: ClientError) -> bool:
+def _condition_failed(error: SdkError) -> bool:
     if code_of(error) == "ConditionalCheckFailedException":
         return True
-    if code_of(error) != "TransactionCanceledException":
+    if not isinstance(error, ClientError) or code_of(error) != "TransactionCanceledException":
         return False
     reasons: Any = error.response.get("CancellationReasons", [])
     return any(

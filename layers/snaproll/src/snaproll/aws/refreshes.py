@@ -6,10 +6,8 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
 from snaproll.aws.groups import specification, version_in
-from snaproll.aws.refusals import code_of, message_of, named, named_errors
+from snaproll.aws.refusals import SDK_ERRORS, code_of, message_of, named, named_errors
 from snaproll.domain.fleet import RefreshPolicy
 from snaproll.domain.group import Refresh, RefreshStatus
 from snaproll.domain.release import TemplateVersion
@@ -42,7 +40,7 @@ class Refreshes:
             reply = self._autoscaling.describe_instance_refreshes(
                 AutoScalingGroupName=group, InstanceRefreshIds=[refresh_id]
             )
-        except ClientError as error:
+        except SDK_ERRORS as error:
             if code_of(error) == "ValidationError":
                 return None
             raise named(error, f"describe the instance refresh {refresh_id}") from error
@@ -129,7 +127,7 @@ class Refreshes:
                 DesiredConfiguration={"LaunchTemplate": specification(version)},
                 Preferences=preferences,
             )
-        except ClientError as error:
+        except SDK_ERRORS as error:
             if code_of(error) in _REFUSALS:
                 raise RefreshRefusedError(
                     f"Auto Scaling refused to refresh {group} to {version}: {message_of(error)}"
@@ -147,7 +145,7 @@ class Refreshes:
         """
         try:
             self._autoscaling.rollback_instance_refresh(AutoScalingGroupName=group)
-        except ClientError as error:
+        except SDK_ERRORS as error:
             if code_of(error) in _REFUSALS:
                 raise RefreshRefusedError(
                     f"Auto Scaling refused to roll {group} back: {message_of(error)}"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NoConnectionError
 
 from snaproll.errors import (
     AccessDeniedError,
@@ -47,18 +49,29 @@ _DENIED = frozenset(
 _SERVER_FAULT = 500
 
 
-def code_of(error: ClientError) -> str:
-    """The wire code of an error answer."""
-    return str(error.response.get("Error", {}).get("Code", ""))
+SdkError = ClientError | HTTPClientError | NoConnectionError
+SDK_ERRORS = (ClientError, HTTPClientError, NoConnectionError)
+"""What the SDK raises when its tries are used up: an error answer, or no answer at all."""
 
 
-def message_of(error: ClientError) -> str:
+def code_of(error: SdkError) -> str:
+    """The wire code of an error answer; empty when there was no answer."""
+    return str(_answer(error).get("Code", ""))
+
+
+def message_of(error: SdkError) -> str:
     """What AWS said."""
-    return str(error.response.get("Error", {}).get("Message", ""))
+    return str(_answer(error).get("Message", ""))
 
 
-def named(error: ClientError, doing: str) -> SnaprollError:
-    """The named error for an error answer; ``doing`` says what was tried, for people."""
+def _answer(error: SdkError) -> Mapping[str, Any]:
+    return error.response.get("Error", {}) if isinstance(error, ClientError) else {}
+
+
+def named(error: SdkError, doing: str) -> SnaprollError:
+    """The named error for what the SDK raised; ``doing`` says what was tried, for people."""
+    if not isinstance(error, ClientError):
+        return AwsUnavailableError(f"AWS did not answer when asked to {doing}: {error}")
     code, status = code_of(error), error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
     text = f"AWS refused to {doing}: {code}: {message_of(error)}"
     if code in _THROTTLED:
@@ -77,7 +90,5 @@ def named_errors(doing: str) -> Iterator[None]:
     """Turn what the SDK raises inside into named errors."""
     try:
         yield
-    except ClientError as error:
+    except SDK_ERRORS as error:
         raise named(error, doing) from error
-    except HTTPClientError as error:
-        raise AwsUnavailableError(f"AWS did not answer when asked to {doing}: {error}") from error

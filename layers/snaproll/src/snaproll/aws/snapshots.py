@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
-from snaproll.aws.refusals import code_of, named, named_errors
+from snaproll.aws.refusals import SDK_ERRORS, code_of, named, named_errors
 from snaproll.domain.snapshot import Snapshot, was_copied
 
 if TYPE_CHECKING:
@@ -28,7 +26,7 @@ class Snapshots:
         """One snapshot, or None when this account sees none of that id here."""
         try:
             reply = self._ec2.describe_snapshots(SnapshotIds=[snapshot_id])
-        except ClientError as error:
+        except SDK_ERRORS as error:
             if code_of(error) in ("InvalidSnapshot.NotFound", "InvalidSnapshotID.Malformed"):
                 return None
             raise named(error, f"describe the snapshot {snapshot_id}") from error
@@ -55,7 +53,7 @@ class Snapshots:
         """Write one tag; a snapshot that is gone is left alone."""
         try:
             self._ec2.create_tags(Resources=[snapshot_id], Tags=[{"Key": key, "Value": value}])
-        except ClientError as error:
+        except SDK_ERRORS as error:
             if code_of(error) != "InvalidSnapshot.NotFound":
                 raise named(error, f"tag the snapshot {snapshot_id}") from error
 
@@ -63,7 +61,7 @@ class Snapshots:
         """Take one tag away; a snapshot that is gone is left alone."""
         try:
             self._ec2.delete_tags(Resources=[snapshot_id], Tags=[{"Key": key}])
-        except ClientError as error:
+        except SDK_ERRORS as error:
             if code_of(error) != "InvalidSnapshot.NotFound":
                 raise named(error, f"untag the snapshot {snapshot_id}") from error
 
