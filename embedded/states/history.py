@@ -97,10 +97,16 @@ class _Teller:
     def _succeeded(details: dict[str, Any]) -> str:
         result = details["output"].value
         if details["resource"].endswith(".waitForTaskToken"):
-            return f"woken: {short(result)}"
+            return f"woken: {_answer(result)}"
         if details["resource"] == "invoke":
             result = result["Payload"]
         return short(result)
+
+
+def _answer(result: Any) -> str:
+    """Tell what woke a task: the one string of an answer that holds nothing else."""
+    values = list(result.values()) if isinstance(result, dict) else []
+    return short(values[0] if len(values) == 1 and isinstance(values[0], str) else result)
 
 
 def _milestone(event: HistoryEvent) -> str:

@@ -75,6 +75,21 @@ def test_a_running_execution_s_story_ends_where_it_is(bench: Bench) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ('{"woken_by": "Checkpoint Reached"}', "woken: Checkpoint Reached"),
+        ('{"n": 1}', 'woken: {"n": 1}'),
+        ('{"by": "alarm", "n": 1}', 'woken: {"by": "alarm", "n": 1}'),
+    ],
+)
+def test_what_woke_a_task_is_told(bench: Bench, answer: str, expected: str) -> None:
+    execution = bench.run({"AwaitSignal": wait_for_token()}, seconds=60)
+    bench.sfn("SendTaskSuccess", taskToken=bench.tokens[0], output=answer)
+    bench.world.run_for(0)
+    assert expected in story(execution)
+
+
 def test_timeouts_and_redrives_are_told(bench: Bench) -> None:
     execution = bench.run({"AwaitSignal": wait_for_token(TimeoutSeconds=60)}, seconds=61)
     bench.sfn("RedriveExecution", executionArn=execution.arn)
