@@ -1,0 +1,114 @@
+"""Whether a request for a rollout leads to one."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from snaproll.domain.ledger import Claim, FleetState, Hold, Trigger
+from snaproll.domain.plan import Decision, SkipReason, decide
+from snaproll.domain.snapshot import Snapshot
+from tests.unit.builders import EXECUTION, LIVE, NOW, SNAPSHOT, good_snapshot
+
+HOLD = Hold(by="ann", reason="Maintenance.", since=NOW)
+CLAIM = Claim(
+    execution=EXECUTION, fence=3, snapshot=SNAPSHOT, trigger=Trigger.SNAPSHOT, claimed_at=NOW
+)
+AUTOMATIC, PERSON = Trigger.SNAPSHOT, Trigger.PERSON
+
+
+def decision(
+    state: FleetState, trigger: Trigger = AUTOMATIC, snapshot: Snapshot | None = None
+) -> Decision:
+    """What is decided on a rollout of one snapshot, a good and new one unless said otherwise."""
+    found = snapshot or good_snapshot()
+    return decide(
+        "sec-prod",
+        state,
+        snapshot_id=found.id,
+        snapshot=found,
+        trigger=trigger,
+        execution=EXECUTION,
+    )
+
+
+@pytest.mark.parametrize("trigger", Trigger)
+@pytest.mark.parametrize("state", [FleetState(), FleetState(live=LIVE)], ids=["new", "rolled"])
+def test_a_newer_snapshot_is_rolled_out(state: FleetState, trigger: Trigger) -> None:
+    found = decision(state, trigger)
+
+    assert found.skip is None
+    assert found.message == f"{SNAPSHOT} is to be rolled out to fleet sec-prod."
+
+
+@pytest.mark.parametrize("trigger", Trigger)
+def test_what_is_live_already_is_not_rolled_out_again(trigger: Trigger) -> None:
+    live = good_snapshot(id=LIVE.snapshot)
+
+    found = decision(FleetState(live=LIVE, hold=HOLD), trigger, live)
+
+    assert found.skip is SkipReason.ALREADY_LIVE
+    assert LIVE.snapshot in found.message
+
+
+def test_a_hold_keeps_automatic_rollouts_away_and_says_whose_it_is() -> None:
+    found = decision(FleetState(live=LIVE, hold=HOLD))
+
+    assert found.skip is SkipReason.HELD
+    assert "held by ann" in found.message
+    assert "Maintenance." in found.message
+
+
+def test_a_hold_does_not_stop_a_person() -> None:
+    assert decision(FleetState(live=LIVE, hold=HOLD), PERSON).skip is None
+
+
+@pytest.mark.parametrize("age", [timedelta(0), timedelta(days=3)], ids=["as old", "older"])
+def test_a_late_event_of_an_older_snapshot_moves_nothing_back(age: timedelta) -> None:
+    assert LIVE.data_time is not None
+    late = good_snapshot(start_time=LIVE.data_time - age)
+
+    found = decision(FleetState(live=LIVE), snapshot=late)
+
+    assert found.skip is SkipReason.SUPERSEDED
+    assert LIVE.snapshot in found.message
+    assert "only move forward" in found.message
+
+
+def test_a_snapshot_of_unknown_age_goes_on_to_be_rejected_with_a_record() -> None:
+    assert decision(FleetState(live=LIVE), snapshot=good_snapshot(copied=True)).skip is None
+
+
+def test_a_snapshot_that_does_not_exist_goes_on_to_be_rejected_with_a_record() -> None:
+    found = decide(
+        "sec-prod",
+        FleetState(live=LIVE),
+        snapshot_id=SNAPSHOT,
+        snapshot=None,
+        trigger=AUTOMATIC,
+        execution=EXECUTION,
+    )
+
+    assert found.skip is None
+
+
+@pytest.mark.parametrize(
+    ("claim", "skip"),
+    [
+        ({}, None),
+        ({"execution": f"{EXECUTION}-other"}, SkipReason.SUPERSEDED),
+    ],
+    ids=["its own", "another's"],
+)
+def test_a_rollout_that_plans_again_under_its_own_claim_does_not_supersede_itself(
+    claim: dict[str, Any], skip: SkipReason | None
+) -> None:
+    # Given live data that is as new as the snapshot's
+    state = FleetState(live=LIVE, claim=CLAIM.model_copy(update=claim))
+    assert LIVE.data_time is not None
+
+    found = decision(state, snapshot=good_snapshot(start_time=LIVE.data_time))
+
+    assert found.skip is skip
