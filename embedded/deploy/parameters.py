@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from embedded.deploy.errors import DeploymentError
 
 LIST_TYPES: Final = ("CommaDelimitedList", "List<")
+STORED: Final = "AWS::SSM::Parameter::"
+"""Begins the types whose value is the name of a parameter in Parameter Store, or that name."""
 KNOWN: Final = frozenset({
     "AllowedPattern", "AllowedValues", "ConstraintDescription", "Default", "Description",
     "MaxLength", "MaxValue", "MinLength", "MinValue", "NoEcho", "Type",
@@ -16,9 +18,13 @@ KNOWN: Final = frozenset({
 
 
 def parameter_values(
-    declared: Mapping[str, Mapping[str, Any]], given: Mapping[str, str]
+    declared: Mapping[str, Mapping[str, Any]],
+    given: Mapping[str, str],
+    stored: Callable[[str], str],
 ) -> dict[str, Any]:
     """Give the value of each parameter: text, or a list of texts for list types.
+
+    ``stored`` looks a name up in Parameter Store, for the types that ask for it.
 
     Raises
     ------
@@ -27,18 +33,21 @@ def parameter_values(
     """
     if unknown := sorted(given.keys() - declared.keys()):
         raise DeploymentError(f"Parameters.{unknown[0]}", "the template does not declare it")
-    return {name: _value(name, rules, given) for name, rules in declared.items()}
+    return {name: _value(name, rules, given, stored) for name, rules in declared.items()}
 
 
-def _value(name: str, rules: Mapping[str, Any], given: Mapping[str, str]) -> Any:
+def _value(
+    name: str, rules: Mapping[str, Any], given: Mapping[str, str], stored: Callable[[str], str]
+) -> Any:
     where = f"Parameters.{name}"
     if unknown := sorted(rules.keys() - KNOWN):
         raise DeploymentError(where, f"{unknown[0]} is not known")
-    if rules["Type"].startswith("AWS::SSM::Parameter::"):
-        raise DeploymentError(where, f"the type {rules['Type']} is not supported")
     if name not in given and "Default" not in rules:
         raise DeploymentError(where, "it has no default, and no value was given")
     text = str(given.get(name, rules.get("Default")))
+    if rules["Type"].startswith(STORED):
+        _check(where, text, rules)
+        return _looked_up(rules["Type"], text, stored)
     if not rules["Type"].startswith(LIST_TYPES):
         _check(where, text, rules)
         return text
@@ -46,6 +55,15 @@ def _value(name: str, rules: Mapping[str, Any], given: Mapping[str, str]) -> Any
     for item in items:
         _check(where, item, rules)
     return items
+
+
+def _looked_up(type_name: str, text: str, stored: Callable[[str], str]) -> Any:
+    """Resolve the types that name a parameter in Parameter Store."""
+    inner = type_name.removeprefix(STORED)
+    if inner == "Name":
+        return text
+    value = stored(text)
+    return value.split(",") if "List<" in inner or "CommaDelimitedList" in inner else value
 
 
 def _check(where: str, text: str, rules: Mapping[str, Any]) -> None:

@@ -31,6 +31,10 @@ class Resource:
     """What ``Fn::GetAtt`` gives."""
     properties: Mapping[str, Any]
     """The properties with every function resolved."""
+    kept_on_delete: bool = False
+    """Its DeletionPolicy retains it when it leaves the template, or the stack is deleted."""
+    kept_on_replace: bool = False
+    """Its UpdateReplacePolicy retains it when another takes its place."""
 
 
 @dataclass

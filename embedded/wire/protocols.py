@@ -51,7 +51,7 @@ class UnreadableError(Exception):
     """A request that is not one of any AWS SDK; nobody could be answered in a protocol."""
 
 
-class _Preciser(EC2Serializer):  # type: ignore[misc]  # moto ships no types
+class _Preciser(EC2Serializer):
     """EC2's answers with the fractions of seconds that moto leaves out."""
 
     DEFAULT_TIMESTAMP_FORMAT = "iso8601"

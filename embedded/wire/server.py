@@ -26,7 +26,7 @@ class PortTakenError(Exception):
     """Something else listens on the port."""
 
 
-class _Handler(MotoRequestHandler):  # type: ignore[misc]  # moto ships no types
+class _Handler(MotoRequestHandler):
     """Keeps connections open between requests, as AWS does, and writes no access log."""
 
     protocol_version = "HTTP/1.1"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from embedded.deploy.kinds import fleets, functions, identity, messages, storage
+from embedded.deploy.kinds import fleets, functions, identity, messages, network, storage
 
 if TYPE_CHECKING:
     from embedded.deploy.site import Kind
@@ -15,4 +15,5 @@ KINDS: Final[dict[str, Kind]] = {
     **messages.KINDS,
     **storage.KINDS,
     **fleets.KINDS,
+    **network.KINDS,
 }

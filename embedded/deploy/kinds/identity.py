@@ -1,18 +1,35 @@
-"""IAM and the other kinds that are recorded on the stack but do nothing in the world."""
+"""IAM, log groups and dashboards: recorded on the stack, and acted upon by nothing in the world.
+
+Where people will look (the wire door), roles, profiles and log groups are made in moto as well.
+"""
 
 from __future__ import annotations
 
+import json
 from typing import Any, Final
 
-from embedded.deploy.site import Kind, Made, Site
-from embedded.deploy.stack import Role
+from embedded.deploy.errors import DeploymentError
+from embedded.deploy.site import Change, Kind, Made, Site, place
+from embedded.deploy.stack import Resource, Role
 
 ROLE_LENGTH: Final = 64
-NO_NETWORK: Final = "there is no network in this world"
+ROLE_PARAMS: Final = ("Description", "MaxSessionDuration", "Path", "PermissionsBoundary", "Tags")
 
 
 def _role(site: Site, logical_id: str, properties: dict[str, Any]) -> Made:
     name = properties.get("RoleName") or site.name(logical_id, longest=ROLE_LENGTH)
+    made = _recorded_role(site, logical_id, properties, name)
+    if site.on_view:
+        where = place(logical_id)
+        trust = json.dumps(properties["AssumeRolePolicyDocument"])
+        params = {"RoleName": name, "AssumeRolePolicyDocument": trust}
+        params |= {member: properties[member] for member in ROLE_PARAMS if member in properties}
+        site.call("iam", "CreateRole", params, where)
+        _show_policies(site, name, properties, where)
+    return made
+
+
+def _recorded_role(site: Site, logical_id: str, properties: dict[str, Any], name: str) -> Made:
     path = properties.get("Path", "/")
     arn = f"arn:aws:iam::{site.world.account}:role{path}{name}"
     site.stack.roles[logical_id] = Role(
@@ -25,60 +42,132 @@ def _role(site: Site, logical_id: str, properties: dict[str, Any]) -> Made:
     return Made(name, {"Arn": arn, "RoleId": name})
 
 
+def _show_policies(site: Site, name: str, properties: dict[str, Any], where: str) -> None:
+    """Write a role's inline policies into IAM.
+
+    Attached ones are not: moto has few of AWS's managed policies, and refuses the others.
+    """
+    for policy in properties.get("Policies", []):
+        params = {
+            "RoleName": name,
+            "PolicyName": policy["PolicyName"],
+            "PolicyDocument": json.dumps(policy["PolicyDocument"]),
+        }
+        site.call("iam", "PutRolePolicy", params, where)
+
+
+def _update_role(site: Site, change: Change) -> Made:
+    name = change.before.physical_id
+    where = place(change.logical_id)
+    if others := sorted(change.changed.intersection(ROLE_PARAMS)):
+        raise DeploymentError(f"{where}.{others[0]}", "roles cannot be changed in this here")
+    if site.on_view:
+        _hide_policies(site, change.before)
+        trust = json.dumps(change.properties["AssumeRolePolicyDocument"])
+        site.call(
+            "iam", "UpdateAssumeRolePolicy", {"RoleName": name, "PolicyDocument": trust}, where
+        )
+        _show_policies(site, name, change.properties, where)
+    return _recorded_role(site, change.logical_id, change.properties, name)
+
+
+def _hide_policies(site: Site, resource: Resource) -> None:
+    for policy in resource.properties.get("Policies", []):
+        params = {"RoleName": resource.physical_id, "PolicyName": policy["PolicyName"]}
+        site.call("iam", "DeleteRolePolicy", params, place(resource.logical_id))
+
+
+def _remove_role(site: Site, resource: Resource) -> bool:
+    site.stack.roles.pop(resource.logical_id, None)
+    if site.on_view:
+        _hide_policies(site, resource)
+        name = {"RoleName": resource.physical_id}
+        site.call("iam", "DeleteRole", name, place(resource.logical_id))
+    return True
+
+
 def _policy(site: Site, logical_id: str, properties: dict[str, Any]) -> Made:
+    _record_policy(site, properties)
+    return Made(properties.get("PolicyName") or site.name(logical_id))
+
+
+def _managed_policy(site: Site, logical_id: str, properties: dict[str, Any]) -> Made:
+    _record_policy(site, properties)
+    name = properties.get("ManagedPolicyName") or site.name(logical_id)
+    arn = f"arn:aws:iam::{site.world.account}:policy{properties.get('Path', '/')}{name}"
+    return Made(arn, {"PolicyArn": arn})
+
+
+def _record_policy(site: Site, properties: dict[str, Any]) -> None:
     for role in site.stack.roles.values():
         if role.name in properties.get("Roles", []):
             role.policies.append(properties["PolicyDocument"])
-    name = properties.get("PolicyName") or properties.get("ManagedPolicyName")
-    return Made(name or site.name(logical_id))
 
 
 def _instance_profile(site: Site, logical_id: str, properties: dict[str, Any]) -> Made:
     name = properties.get("InstanceProfileName") or site.name(logical_id)
     path = properties.get("Path", "/")
     arn = f"arn:aws:iam::{site.world.account}:instance-profile{path}{name}"
+    if site.on_view:
+        where = place(logical_id)
+        profile = {"InstanceProfileName": name}
+        site.call("iam", "CreateInstanceProfile", profile | {"Path": path}, where)
+        for role in properties.get("Roles", []):
+            site.call("iam", "AddRoleToInstanceProfile", profile | {"RoleName": role}, where)
     return Made(name, {"Arn": arn})
+
+
+def _remove_instance_profile(site: Site, resource: Resource) -> bool:
+    if site.on_view:
+        where = place(resource.logical_id)
+        profile = {"InstanceProfileName": resource.physical_id}
+        for role in resource.properties.get("Roles", []):
+            site.call("iam", "RemoveRoleFromInstanceProfile", profile | {"RoleName": role}, where)
+        site.call("iam", "DeleteInstanceProfile", profile, where)
+    return True
 
 
 def _log_group(site: Site, logical_id: str, properties: dict[str, Any]) -> Made:
     name = properties.get("LogGroupName") or site.name(logical_id)
+    if site.on_view:
+        site.call("logs", "CreateLogGroup", {"logGroupName": name}, place(logical_id))
     return Made(name, {"Arn": site.world.arn("logs", f"log-group:{name}:*")})
 
 
-def _security_group(site: Site, logical_id: str, properties: dict[str, Any]) -> Made:
-    del logical_id
-    group = site.world.new_id("sg")
-    return Made(group, {"GroupId": group, "VpcId": properties.get("VpcId", "")})
+def _remove_log_group(site: Site, resource: Resource) -> bool:
+    if site.on_view:
+        params = {"logGroupName": resource.physical_id}
+        site.call("logs", "DeleteLogGroup", params, place(resource.logical_id))
+    return True
 
 
 def _named(site: Site, logical_id: str, properties: dict[str, Any]) -> Made:
-    del properties
-    return Made(site.name(logical_id))
+    return Made(properties.get("DashboardName") or site.name(logical_id))
 
 
 KINDS: Final[dict[str, Kind]] = {
     "AWS::IAM::Role": Kind(
         _role,
         frozenset({
-            "AssumeRolePolicyDocument", "ManagedPolicyArns", "Path", "Policies", "RoleName",
+            "AssumeRolePolicyDocument", "Description", "ManagedPolicyArns", "MaxSessionDuration",
+            "Path", "PermissionsBoundary", "Policies", "RoleName", "Tags",
         }),
-        {
-            "Description": "a text for people",
-            "MaxSessionDuration": "sessions are not modelled",
-            "PermissionsBoundary": "permissions are not enforced",
-            "Tags": "nothing selects roles by tag",
-        },
+        remove=_remove_role,
+        update=_update_role,
+        replacing=frozenset({"Path", "RoleName"}),
+        name_property="RoleName",
     ),
     "AWS::IAM::Policy": Kind(_policy, frozenset({"PolicyDocument", "PolicyName", "Roles"})),
     "AWS::IAM::ManagedPolicy": Kind(
-        _policy,
-        frozenset({"ManagedPolicyName", "PolicyDocument", "Roles"}),
-        {"Description": "a text for people", "Path": "nothing selects policies by path"},
+        _managed_policy,
+        frozenset({"ManagedPolicyName", "Path", "PolicyDocument", "Roles"}),
+        {"Description": "a text for people"},
     ),
     "AWS::IAM::InstanceProfile": Kind(
         _instance_profile,
-        frozenset({"InstanceProfileName", "Path"}),
-        {"Roles": "instances run no code that would use a role"},
+        frozenset({"InstanceProfileName", "Path", "Roles"}),
+        remove=_remove_instance_profile,
+        name_property="InstanceProfileName",
     ),
     "AWS::Logs::LogGroup": Kind(
         _log_group,
@@ -88,22 +177,13 @@ KINDS: Final[dict[str, Kind]] = {
             "RetentionInDays": "log records are kept as long as the world",
             "LogGroupClass": "log records are kept in memory",
             "Tags": "nothing selects log groups by tag",
-            "DeletionProtectionEnabled": "stacks are not deleted",
+            "DeletionProtectionEnabled": "log groups hold nothing that could be lost",
         },
+        remove=_remove_log_group,
+        name_property="LogGroupName",
     ),
     "AWS::CloudWatch::Dashboard": Kind(
         _named,
         frozenset({"DashboardName", "DashboardBody"}),
-    ),
-    "AWS::EC2::SecurityGroup": Kind(
-        _security_group,
-        frozenset({"VpcId"}),
-        {
-            "GroupDescription": "a text for people",
-            "GroupName": "nothing selects security groups by name",
-            "SecurityGroupEgress": NO_NETWORK,
-            "SecurityGroupIngress": NO_NETWORK,
-            "Tags": "nothing selects security groups by tag",
-        },
     ),
 }  # fmt: skip
