@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from embedded.states.documents import Document
@@ -26,16 +26,27 @@ def story(execution: Execution) -> str:
     return "\n".join(_lines(execution))
 
 
+def moments(execution: Execution) -> list[tuple[datetime, str, str]]:
+    """Give what ``story`` tells, to be told together with something else.
+
+    Returns
+    -------
+    list of tuple
+        The instant, the state (empty for the execution's own milestones) and what came of it.
+    """
+    return [(event.at, state, what) for event, state, what in _Teller(execution.history).lines()]
+
+
 def _lines(execution: Execution) -> Iterator[str]:
     end = execution.stopped_at
     took = f" after {duration(end - execution.started_at)}" if end is not None else ""
     yield f"{execution.machine.name} / {execution.name}: {execution.status}{took}"
     yield f"input: {short(execution.input.value)}"
     yield ""
-    told = list(_Teller(execution.history).lines())
+    told = moments(execution)
     width = max((len(state) for _, state, _ in told), default=0)
     for at, state, what in told:
-        offset = f"+{duration(at.at - execution.started_at)}"
+        offset = f"+{duration(at - execution.started_at)}"
         yield f"{offset:>13}  {state:<{width}}  {what}".rstrip()
     if end is None:
         yield f"{'…':>13}  still in {execution.position.state}"
