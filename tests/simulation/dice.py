@@ -1,0 +1,183 @@
+"""From a seed to a schedule. Everything that is left to chance is decided here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from random import Random
+
+from embedded.world.behaviour import Scenario
+from tests.simulation.schedule import (
+    LATEST,
+    PROMPT,
+    AlarmIsHeld,
+    CallsFail,
+    CapacityChanges,
+    Entry,
+    EventTravels,
+    Failure,
+    FleetSetup,
+    OperatorStarts,
+    Schedule,
+    SnapshotCompletes,
+)
+
+MOST_ROLLOUTS = 3
+MINUTE, HOUR = 60.0, 3600.0
+
+_SCENARIOS = {
+    Scenario.HEALTHY: 10,
+    Scenario.CORRUPT: 4,
+    Scenario.DEGRADES: 3,
+    Scenario.SLOW: 2,
+    Scenario.FLAPPING: 2,
+}
+_STEPS = {
+    "PlanRolloutFunction": 1,
+    "ClaimFleetFunction": 2,
+    "ValidateSnapshotFunction": 1,
+    "RecordRejectionFunction": 1,
+    "InspectFleetFunction": 1,
+    "UpdateLaunchTemplateFunction": 4,
+    "StartRefreshFunction": 5,
+    "AwaitSignalFunction": 3,
+    "WatchHealthFunction": 2,
+    "PromoteReleaseFunction": 3,
+    "RollBackFunction": 5,
+    "DeleteTemplateVersionFunction": 3,
+    "QuarantineSnapshotFunction": 2,
+    "ReleaseFleetFunction": 3,
+}
+"""The state machine's functions, by how much there is to find in them."""
+_EVENT_FUNCTIONS = ("DispatchSnapshotFunction", "SignalRolloutFunction")
+_SOURCES = ("aws.autoscaling", "aws.autoscaling", "aws.cloudwatch", "aws.states", "snaproll")
+_HEALTHY_RANGES = ((100, 150), (100, 150), (100, 100), (100, 200), (90, 110), (50, 100), (0, 100))
+_CHECKPOINTS = ((), (25, 100), (10, 50, 100), (50, 100), (1, 100))
+
+_GAPS = ((0.0, 10.0), (0.0, 20 * MINUTE), (20 * MINUTE, HOUR), (4 * HOUR, 5 * HOUR))
+
+_SDK_TRIES = 3
+_MOST_FAILED_RUNS = 2
+"""Failures of one function that come through to its caller, for one entry. Lambda tries an event
+three times in all and a state eight times: with more, an event would be lost for good or an
+execution would die, and this simulation has neither reconcile nor recover."""
+
+
+def schedule_of(seed: int, most_rollouts: int = MOST_ROLLOUTS) -> Schedule:
+    """Make the schedule of a seed: the same in every process and on every machine."""
+    dice = Random(seed)
+    fleet = _fleet(dice)
+    rollouts = list(_rollouts(dice, dice.randint(1, most_rollouts)))
+    span = rollouts[-1].at + 2 * HOUR
+    entries = [*rollouts, *_noise(dice, fleet, span)]
+    return Schedule(
+        seed=seed,
+        world_seed=dice.getrandbits(32),
+        fleet=fleet,
+        entries=tuple(sorted(entries, key=lambda entry: entry.at)),
+    )
+
+
+def _fleet(dice: Random) -> FleetSetup:
+    low, high = dice.choice(_HEALTHY_RANGES)
+    return FleetSetup(
+        capacity=dice.randint(1, 10),
+        min_healthy=low,
+        max_healthy=high,
+        warmup=dice.choice((0, 120, 300)),
+        checkpoints=dice.choice(_CHECKPOINTS),
+        checkpoint_wait=dice.choice((60, 300, 600)),
+        bake=dice.choice((0, 300, 900, 1800)),
+        unhealthy_grace=dice.choice((300, 600, 1800)),
+        watches_alarm=dice.random() < 0.7,
+        max_age=dice.choice((None, None, None, 86_400)),
+    )
+
+
+# -- rollouts -------------------------------------------------------------------------------------
+
+
+def _rollouts(dice: Random, count: int) -> Iterator[SnapshotCompletes | OperatorStarts]:
+    # Long enough after the first snapshot, so that a tag may make the next a little older.
+    at, labels = dice.uniform(HOUR, 1.2 * HOUR), list[str]()
+    for number in range(1, count + 1):
+        if labels and dice.random() < 0.25:
+            yield OperatorStarts(at=at, snapshot=dice.choice([LATEST, *labels]))
+        else:
+            labels.append(f"snapshot {number}")
+            yield _snapshot(dice, at, labels[-1])
+        at += _gap(dice)
+
+
+def _snapshot(dice: Random, at: float, label: str) -> SnapshotCompletes:
+    copied = dice.random() < 0.2
+    taken_before = 10 * MINUTE
+    if dice.random() < 0.1:
+        taken_before = dice.uniform(HOUR, 48 * HOUR)
+    tagged = dice.random() < (0.85 if copied else 0.2)
+    return SnapshotCompletes(
+        at=at,
+        label=label,
+        scenario=dice.choices(list(_SCENARIOS), list(_SCENARIOS.values()))[0],
+        encrypted=dice.random() > 0.07,
+        copied=copied,
+        taken_before=taken_before,
+        data_before=taken_before + dice.uniform(0, 10 * MINUTE) if tagged else None,
+        size_gib=dice.choices((100, 50, 200), (30, 1, 1))[0],
+        arrivals=_arrivals(dice) if dice.random() < 0.3 else (PROMPT,),
+    )
+
+
+def _gap(dice: Random) -> float:
+    """Until the next rollout: on its heels, into the middle of the last one, or long after it."""
+    return dice.uniform(*dice.choice(_GAPS))
+
+
+def _arrivals(dice: Random) -> tuple[float, ...]:
+    late = dice.uniform(PROMPT, dice.choice((30.0, 10 * MINUTE, HOUR)))
+    return dice.choice(((late,), (PROMPT, PROMPT), (PROMPT, late), (late, late), (0.0,)))
+
+
+# -- everything that goes wrong around them -------------------------------------------------------
+
+
+def _noise(dice: Random, fleet: FleetSetup, span: float) -> Iterator[Entry]:
+    for _ in range(dice.choice((0, 0, 1, 2, 3))):
+        yield _fault(dice, dice.choices(list(_STEPS), list(_STEPS.values()))[0], span)
+    for function in _EVENT_FUNCTIONS:
+        if dice.random() < 0.1:
+            yield _fault(dice, function, span)
+    for _ in range(dice.choice((0, 0, 2, 5))):
+        yield EventTravels(
+            at=dice.uniform(0, span),
+            source=dice.choice(_SOURCES),
+            nth=dice.randint(1, 10),
+            arrivals=_arrivals(dice),
+        )
+    if dice.random() < 0.25:
+        for _ in range(dice.randint(1, 2)):
+            yield CapacityChanges(
+                at=dice.uniform(0, span), desired=dice.randint(1, 2 * fleet.capacity)
+            )
+    if dice.random() < 0.15:
+        yield from _alarm(dice, dice.uniform(0, span))
+
+
+def _fault(dice: Random, function: str, span: float) -> CallsFail:
+    failure = dice.choice(list(Failure))
+    tries = 1 if failure.deadly else _SDK_TRIES
+    return CallsFail(
+        # Early ones meet the first rollout, which is the only one that every seed has.
+        at=0.0 if dice.random() < 0.5 else dice.uniform(0, span),
+        function=function,
+        nth=dice.randint(1, 10),
+        failure=failure,
+        times=dice.randint(1, _MOST_FAILED_RUNS * tries),
+    )
+
+
+def _alarm(dice: Random, at: float) -> Iterator[AlarmIsHeld]:
+    for _ in range(dice.choice((1, 1, 4))):
+        seconds = dice.uniform(10, 10 * MINUTE)
+        state = dice.choices(("ALARM", "INSUFFICIENT_DATA"), (3, 1))[0]
+        yield AlarmIsHeld.model_validate({"at": at, "state": state, "seconds": seconds})
+        at += seconds + dice.uniform(10, 5 * MINUTE)

@@ -1,0 +1,124 @@
+"""Carries a schedule's faults into a world: calls that fail, events that travel badly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
+
+from embedded.world.errors import AwsError, FunctionDiedError
+from embedded.world.eventbridge.service import Event
+from embedded.world.faults import Call
+from embedded.world.world import World
+from tests.simulation.schedule import PROMPT, CallsFail, EventTravels, Failure
+
+Note = Callable[[str], None]
+
+_THROTTLING = {
+    "autoscaling": "Throttling",
+    "cloudwatch": "Throttling",
+    "dynamodb": "ProvisionedThroughputExceededException",
+    "ec2": "RequestLimitExceeded",
+    "elbv2": "Throttling",
+}
+"""What each service calls it; the others say ThrottlingException."""
+_SERVER_ERROR = {
+    "autoscaling": "ResourceContention",
+    "dynamodb": "InternalServerError",
+    "ec2": "InternalError",
+    "kms": "KMSInternalException",
+}
+"""Likewise for a fault of the service's own; the others say InternalFailure."""
+
+
+@dataclass
+class _ArmedFault:
+    entry: CallsFail
+    met: int = 0
+    """Calls of the function since the fault was armed."""
+    hit: int = 0
+    """Number of the call that fails after its effect."""
+
+
+@dataclass
+class _ArmedTravel:
+    entry: EventTravels
+    met: int = 0
+
+
+class Injections:
+    """The faults in force. ``note`` is told of each that strikes."""
+
+    def __init__(self, world: World, note: Note) -> None:
+        self._world = world
+        self._note = note
+        self._faults: dict[str, list[_ArmedFault]] = {}
+        self._travels: dict[str, list[_ArmedTravel]] = {}
+        self._next_arrivals: Sequence[float] | None = None
+        world.faults.before_effect(self._before)
+        world.faults.after_effect(self._after)
+        world.events.delivery = self._delays
+
+    def arm_fault(self, entry: CallsFail) -> None:
+        """Let calls of a function fail from now on."""
+        self._faults.setdefault(entry.function, []).append(_ArmedFault(entry))
+
+    def arm_travel(self, entry: EventTravels) -> None:
+        """Let an event of a source travel badly from now on."""
+        self._travels.setdefault(entry.source, []).append(_ArmedTravel(entry))
+
+    def next_arrives(self, arrivals: Sequence[float]) -> None:
+        """Say when the very next event arrives."""
+        self._next_arrivals = arrivals
+
+    # -- calls ------------------------------------------------------------------------------------
+
+    def _before(self, call: Call) -> None:
+        for armed in self._faults.get(call.caller, ()):
+            entry = armed.entry
+            armed.met += 1
+            if not entry.nth <= armed.met < entry.nth + entry.times:
+                continue
+            if entry.failure.after:
+                armed.hit = call.number
+            else:
+                self._strike(entry.failure, call)
+
+    def _after(self, call: Call) -> None:
+        for armed in self._faults.get(call.caller, ()):
+            if armed.hit == call.number:
+                self._strike(armed.entry.failure, call)
+
+    def _strike(self, failure: Failure, call: Call) -> None:
+        tried = f" (try {call.attempt})" if call.attempt > 1 else ""
+        self._note(f"{call.caller} {failure} {call.service}:{call.operation}{tried}")
+        where = f"https://{call.service}.{self._world.region}.amazonaws.com/"
+        match failure:
+            case Failure.DIES_BEFORE | Failure.DIES_AFTER:
+                raise FunctionDiedError
+            case Failure.THROTTLED:
+                code = _THROTTLING.get(call.service, "ThrottlingException")
+                raise AwsError(code, "Rate exceeded")
+            case Failure.UNAVAILABLE_BEFORE | Failure.UNAVAILABLE_AFTER:
+                code = _SERVER_ERROR.get(call.service, "InternalFailure")
+                raise AwsError(code, "An internal error occurred", http_status=500)
+            case Failure.TIMES_OUT_BEFORE:
+                raise ConnectTimeoutError(endpoint_url=where)
+            case Failure.TIMES_OUT_AFTER:
+                raise ReadTimeoutError(endpoint_url=where)
+
+    # -- events -----------------------------------------------------------------------------------
+
+    def _delays(self, event: Event) -> Sequence[float]:
+        if self._next_arrivals is not None:
+            arrivals, self._next_arrivals = self._next_arrivals, None
+            return arrivals
+        found: Sequence[float] = (PROMPT,)
+        for armed in self._travels.get(event.source, ()):
+            armed.met += 1
+            if armed.met == armed.entry.nth:
+                found = armed.entry.arrivals
+                after = " and ".join(f"{delay:.0f} s" for delay in found)
+                self._note(f'the event "{event.detail_type}" arrives after {after}')
+        return found

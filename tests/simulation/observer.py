@@ -1,0 +1,232 @@
+"""Notices what a step of the world did, at a cost that depends on what happened and not on size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from math import ceil
+
+from embedded.states.documents import Document
+from embedded.states.execution import Execution
+from embedded.world.autoscaling.refresh import BAKING, InstanceRefresh
+from embedded.world.autoscaling.upkeep import Launch
+from embedded.world.faults import Call
+from tests.simulation.oracle import unfit_because
+from tests.simulation.scene import Item, Scene
+from tests.simulation.schedule import FleetSetup
+
+_READING = ("Describe", "Get", "List", "Query")
+_FLEET_SERVICES = frozenset({"autoscaling", "ec2", "elbv2"})
+_GATE, _LOOK = "ValidateSnapshotFunction", "WatchHealthFunction"
+
+
+@dataclass(frozen=True)
+class Live:
+    """The release that is live, as this simulation believes."""
+
+    snapshot: str
+    version: int
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a rollout could see when it last looked at the fleet."""
+
+    at: datetime
+    serving: dict[str, int]
+    healthy: int
+    floor: int
+    alarm: str | None
+
+
+@dataclass
+class Rollout:
+    """One execution and what it was seen to do."""
+
+    execution: Execution
+    told: int = 0
+    """Events of its history that were seen before."""
+    unfit: list[str] | None = None
+    """What the oracle held against its snapshot when its gate last judged; None before that."""
+    look: Look | None = None
+    refreshes: list[InstanceRefresh] = field(default_factory=list)
+    versions: list[int] = field(default_factory=list)
+    capacity: int = 0
+    """Desired capacity when its newest refresh started."""
+
+    @property
+    def name(self) -> str:
+        """The execution's name."""
+        return self.execution.name
+
+    @property
+    def snapshot(self) -> str | None:
+        """The snapshot that it rolls out, once it is planned."""
+        planned: Document | None = self.execution.variables.get("rollout")
+        return planned.value["snapshot"] if planned and planned.value else None
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one step of the world did. ``changes`` are calls of functions that change a fleet."""
+
+    actor: Rollout | None
+    """The rollout whose state ran."""
+    changes: Sequence[Call] = ()
+    launches: Sequence[Launch] = ()
+    refreshes: Sequence[InstanceRefresh] = ()
+    versions: Sequence[int] = ()
+    ended: Sequence[Rollout] = ()
+    ledger_written: bool = False
+
+
+class Observer:
+    """Follows a fleet step by step."""
+
+    def __init__(self, scene: Scene, setup: FleetSetup) -> None:
+        self.scene = scene
+        self.setup = setup
+        self.live = Live(scene.fleet.first_snapshot, scene.saved_version)
+        self.ledger: Item = {}
+        self.rollouts: dict[str, Rollout] = {}
+        """Every execution by its ARN."""
+        self.running: dict[str, Rollout] = {}
+        self.baking_since: dict[str, datetime] = {}
+        """When each refresh began to bake."""
+        self._functions = frozenset(scene.stage.stack.functions)
+        world = scene.world
+        self._calls = len(world.calls)
+        self._events = len(world.events.seen)
+        self._launches = len(world.autoscaling.launches)
+        self._refreshes = 0
+        self._next_version = world.ec2.template(scene.fleet.template_id).next_number
+        self._configuration: object = None
+
+    def observe(self) -> Step | None:
+        """What happened since the last time; None when nothing that an invariant speaks of."""
+        calls = self._new_calls()
+        launches = self._new_launches()
+        statuses = self._new_statuses()
+        moved = self._configuration_moved()
+        if not (calls or launches or statuses or moved):
+            return None
+        ended = self._follow_executions() if statuses else []
+        actor = self._actor(ended) if calls else None
+        if actor is not None:
+            self._follow_actor(actor, calls)
+        written = any(one.service == "dynamodb" and not _reads(one) for one in calls)
+        if written:
+            self.ledger = self.scene.state()
+        return Step(
+            actor=actor,
+            changes=[one for one in calls if one.service in _FLEET_SERVICES and not _reads(one)],
+            launches=launches,
+            refreshes=self._new_refreshes(),
+            versions=self._new_versions(),
+            ended=ended,
+            ledger_written=written,
+        )
+
+    @property
+    def claimant(self) -> Rollout | None:
+        """The rollout that holds the claim according to the ledger."""
+        claim = self.ledger.get("claim")
+        return self.rollouts.get(claim["execution"]) if claim else None
+
+    # -- what is new ------------------------------------------------------------------------------
+
+    def _new_calls(self) -> list[Call]:
+        every = self.scene.world.calls
+        if len(every) == self._calls:
+            return []
+        new, self._calls = every[self._calls :], len(every)
+        return [one for one in new if one.caller in self._functions]
+
+    def _new_launches(self) -> Sequence[Launch]:
+        every = self.scene.world.autoscaling.launches
+        if len(every) == self._launches:
+            return ()
+        new, self._launches = every[self._launches :], len(every)
+        return new
+
+    def _new_statuses(self) -> bool:
+        seen = self.scene.world.events.seen
+        if len(seen) == self._events:
+            return False
+        new, self._events = seen[self._events :], len(seen)
+        return any(one.source == "aws.states" for one in new)
+
+    def _configuration_moved(self) -> bool:
+        """Whether the group saves something else, or its refresh entered another status."""
+        group = self.scene.group
+        newest = group.refreshes[-1] if group.refreshes else None
+        if newest is not None and newest.status == BAKING:
+            self.baking_since.setdefault(newest.id, self.scene.now)
+        now = (group.saved, newest and newest.status)
+        moved, self._configuration = now != self._configuration, now
+        return moved
+
+    def _new_refreshes(self) -> list[InstanceRefresh]:
+        every = self.scene.group.refreshes
+        new, self._refreshes = every[self._refreshes :], len(every)
+        return new
+
+    def _new_versions(self) -> range:
+        template = self.scene.world.ec2.template(self.scene.fleet.template_id)
+        new = range(self._next_version, template.next_number)
+        self._next_version = template.next_number
+        return new
+
+    # -- executions -------------------------------------------------------------------------------
+
+    def _follow_executions(self) -> list[Rollout]:
+        for execution in self.scene.stage.rollouts():
+            if execution.arn not in self.rollouts:
+                rollout = Rollout(execution)
+                self.rollouts[execution.arn] = self.running[execution.arn] = rollout
+        ended = [one for one in self.running.values() if not one.execution.running]
+        for one in ended:
+            del self.running[one.execution.arn]
+        return ended
+
+    def _actor(self, ended: Sequence[Rollout]) -> Rollout | None:
+        """The rollout whose history grew: one step of the clock runs states of one at most."""
+        found = None
+        for one in (*self.running.values(), *ended):
+            if len(one.execution.history) > one.told:
+                one.told = len(one.execution.history)
+                found = one
+        return found
+
+    def _follow_actor(self, actor: Rollout, calls: Sequence[Call]) -> None:
+        callers = {one.caller for one in calls}
+        if _GATE in callers and actor.snapshot is not None:
+            live = self.live.snapshot
+            actor.unfit = unfit_because(self.scene, self.setup, actor.snapshot, live)
+        if _LOOK in callers:
+            actor.look = self._look(actor)
+
+    def _look(self, actor: Rollout) -> Look:
+        scene, group = self.scene, self.scene.group
+        capacity = min(actor.capacity or group.desired, group.desired)
+        return Look(
+            at=scene.now,
+            serving=scene.serving(),
+            healthy=sum(scene.healthy(one) for one in scene.in_service()),
+            floor=ceil(self.setup.min_healthy * capacity / 100),
+            alarm=(
+                scene.world.cloudwatch.alarm_state(scene.fleet.alarm)
+                if self.setup.watches_alarm
+                else None
+            ),
+        )
+
+    def baked_for(self, refresh: InstanceRefresh) -> timedelta:
+        """How long a refresh that is over, or bakes, has been baking."""
+        since = self.baking_since.get(refresh.id)
+        return (refresh.ended or self.scene.now) - since if since else timedelta(0)
+
+
+def _reads(call: Call) -> bool:
+    return call.operation.startswith(_READING)

@@ -1,0 +1,74 @@
+"""What must hold when everything has come to rest: the fleet is what the outcomes say it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+
+from embedded.world.behaviour import Scenario
+from tests.simulation.invariants import Violation, ViolationError
+from tests.simulation.observer import Observer
+from tests.simulation.schedule import Schedule
+
+
+def check_quiescence(seen: Observer, schedule: Schedule) -> None:
+    """Check a fleet that has not been rolled for a while.
+
+    Raises
+    ------
+    ViolationError
+        When the fleet is not what the rollouts' outcomes say.
+    """
+    found = chain(_nothing_was_dropped(seen), _fleet_serves(seen), _calm_is_live(seen, schedule))
+    for violation in found:
+        raise ViolationError(violation)
+
+
+def _nothing_was_dropped(seen: Observer) -> Iterator[Violation]:
+    world = seen.scene.world
+    for lost in world.events.lost:
+        what = f"{lost.rule_name} lost an event: {lost.error_code}: {lost.error_message}"
+        yield Violation("I7", what)
+    for dropped in world.awslambda.dropped:
+        error = dropped.invocation.error if dropped.invocation else None
+        yield Violation(
+            "I7",
+            f"{dropped.function} failed every try of an event: {dropped.condition}",
+            {"error": f"{error.error_type}: {error.error_message}" if error else None},
+        )
+
+
+def _fleet_serves(seen: Observer) -> Iterator[Violation]:
+    scene, live = seen.scene, seen.live
+    group = scene.group
+    if "claim" in seen.ledger:
+        yield Violation("I10", "the claim outlived every rollout", dict(seen.ledger["claim"]))
+    if group.refresh is not None:
+        what = f"no rollout runs and the refresh {group.refresh.id} is {group.refresh.status}"
+        yield Violation("end", what)
+    if "hold" in seen.ledger:
+        return  # a person was called, because the fleet cannot be left whole
+    serving = scene.serving()
+    if set(serving) - {live.snapshot}:
+        yield Violation("end", f"{live.snapshot} is live and the fleet serves {serving}")
+    snapshot = scene.world.ec2.snapshot(live.snapshot)
+    if snapshot is None or snapshot.scenario is not Scenario.HEALTHY:
+        return  # what became live soured afterwards: instances come and go for ever
+    healthy = sum(scene.healthy(one) for one in scene.in_service())
+    if healthy != group.desired:
+        yield Violation(
+            "end", f"{healthy} of {group.desired} instances are healthy", {"serving": serving}
+        )
+
+
+def _calm_is_live(seen: Observer, schedule: Schedule) -> Iterator[Violation]:
+    """A fit snapshot that nothing speaks against becomes live, whatever dies on the way."""
+    if not schedule.calm:
+        return
+    for rollout in seen.rollouts.values():
+        if rollout.execution.error in ("FleetNotReady", "RolledBack", "NeedsAttention"):
+            yield Violation(
+                "I7",
+                f"nothing was wrong and {rollout.name} ended as {rollout.execution.error}",
+                {"cause": rollout.execution.cause},
+            )
