@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from snaproll.contracts import WaitRequest
 from snaproll.runtime import handle
-from snaproll.steps.watch import await_signal
+from snaproll.steps.signals import await_signal
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from snaproll.contracts import SignalEvent
 from snaproll.runtime import handle
-from snaproll.steps.watch import signal_rollout
+from snaproll.steps.signals import signal_rollout
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

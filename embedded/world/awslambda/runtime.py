@@ -136,13 +136,20 @@ def _deployed(path: str) -> str:
 def _environment(variables: dict[str, str]) -> Iterator[None]:
     """Let the process have just these environment variables for a while."""
     kept = dict(os.environ)
-    os.environ.clear()
-    os.environ.update(variables)
+    _make_environment(kept, variables)
     try:
         yield
     finally:
-        os.environ.clear()
-        os.environ.update(kept)
+        _make_environment(dict(os.environ), kept)
+
+
+def _make_environment(present: dict[str, str], wanted: dict[str, str]) -> None:
+    """Change only what differs: a change of the environment is a system call."""
+    for name in present.keys() - wanted.keys():
+        del os.environ[name]
+    for name, value in wanted.items():
+        if present.get(name) != value:
+            os.environ[name] = value
 
 
 class _Output(io.TextIOBase):

@@ -9,15 +9,16 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel, StringConstraints
+from pydantic import AfterValidator, Field, RootModel, StringConstraints
 
 from snaproll.domain.assessment import Assessment, Memory
 from snaproll.domain.checks import Check, Report
-from snaproll.domain.fleet import FleetName
+from snaproll.domain.fleet import Fleet, FleetName, FleetPolicy
 from snaproll.domain.ledger import Outcome, Phase, Seen, Trigger
 from snaproll.domain.plan import SkipReason
 from snaproll.domain.release import Release, RollbackTarget
 from snaproll.domain.snapshot import SNAPSHOT_ID, snapshot_id_in
+from snaproll.model import StrictValue, Value
 
 PAYLOAD_VERSION = 1
 """Version of the payloads below; handlers accept the version before as well."""
@@ -26,14 +27,8 @@ SnapshotId = Annotated[str, StringConstraints(pattern=SNAPSHOT_ID)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class _FromAws(BaseModel):
+class _FromAws(Value):
     """Events of AWS may grow members at any time."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 # -- events ---------------------------------------------------------------------------------------
@@ -111,7 +106,7 @@ def _ids(arns: list[str]) -> list[str]:
     return [found for found in map(snapshot_id_in, arns) if found]
 
 
-class Dispatched(_Strict):
+class Dispatched(StrictValue):
     """``DispatchSnapshot``'s answer: names of the executions started, and of those known before."""
 
     started: list[str]
@@ -121,7 +116,7 @@ class Dispatched(_Strict):
 # -- execution input ------------------------------------------------------------------------------
 
 
-class RolloutRequest(_Strict):
+class RolloutRequest(StrictValue):
     """What starts a rollout: typed by a person, or written by dispatch."""
 
     fleet: FleetName
@@ -131,7 +126,7 @@ class RolloutRequest(_Strict):
     reason: Text | None = None
 
 
-class Execution(_Strict):
+class Execution(StrictValue):
     """The execution that a step runs for, from the state machine's context object."""
 
     id: str
@@ -141,11 +136,16 @@ class Execution(_Strict):
 # -- the rollout's steps --------------------------------------------------------------------------
 
 
-class Rollout(_Strict):
-    """What every step after the plan knows; ``fence`` is 0 until the fleet is claimed."""
+class Rollout(StrictValue):
+    """What every step after the plan knows; ``fence`` is 0 until the fleet is claimed.
+
+    The policy is the one in force when the rollout was planned: a change of the fleet's parameter
+    takes effect with the next rollout, and no step has to read it again.
+    """
 
     payload_version: int = PAYLOAD_VERSION
     fleet: FleetName
+    policy: FleetPolicy
     snapshot: SnapshotId
     trigger: Trigger
     execution: str
@@ -154,19 +154,24 @@ class Rollout(_Strict):
     fence: int = 0
 
     @property
+    def of_fleet(self) -> Fleet:
+        """The fleet that the rollout is of."""
+        return Fleet(name=self.fleet, policy=self.policy)
+
+    @property
     def account(self) -> str:
         """The account, from the execution's ARN."""
         return self.execution.split(":")[4]
 
 
-class PlanRequest(_Strict):
+class PlanRequest(StrictValue):
     """``PlanRollout``: the raw execution input, whatever it is, and the execution."""
 
     input: Any
     execution: Execution
 
 
-class Plan(_Strict):
+class Plan(StrictValue):
     """The plan: go on with ``rollout``, only say what it would do, or end with ``skip``."""
 
     skip: SkipReason | None
@@ -175,27 +180,27 @@ class Plan(_Strict):
     rollout: Rollout | None
 
 
-class StepRequest(_Strict):
+class StepRequest(StrictValue):
     """Request of the steps that need nothing but the rollout."""
 
     rollout: Rollout
 
 
-class Claimed(_Strict):
+class Claimed(StrictValue):
     """``ClaimFleet``'s answer: the rollout with its fence."""
 
     message: str
     rollout: Rollout
 
 
-class RejectionRequest(_Strict):
+class RejectionRequest(StrictValue):
     """``RecordRejection``."""
 
     rollout: Rollout
     report: Report
 
 
-class Recorded(_Strict):
+class Recorded(StrictValue):
     """The answer of steps whose effect is all that matters."""
 
     message: str
@@ -207,21 +212,21 @@ class FleetReport(Report):
     target: RollbackTarget | None
 
 
-class TemplateRequest(_Strict):
+class TemplateRequest(StrictValue):
     """``UpdateLaunchTemplate``."""
 
     rollout: Rollout
     target: RollbackTarget
 
 
-class TemplateUpdated(_Strict):
+class TemplateUpdated(StrictValue):
     """``UpdateLaunchTemplate``'s answer."""
 
     message: str
     candidate: Release
 
 
-class ReleaseRequest(_Strict):
+class ReleaseRequest(StrictValue):
     """``StartRefresh`` and ``PromoteRelease``."""
 
     rollout: Rollout
@@ -229,7 +234,7 @@ class ReleaseRequest(_Strict):
     target: RollbackTarget
 
 
-class RefreshRef(_Strict):
+class RefreshRef(StrictValue):
     """The refresh under watch; ``capacity`` is the desired capacity when it started."""
 
     id: str
@@ -237,7 +242,7 @@ class RefreshRef(_Strict):
     capacity: int
 
 
-class RefreshStarted(_Strict):
+class RefreshStarted(StrictValue):
     """The answer of ``StartRefresh`` and ``RollBack``."""
 
     message: str
@@ -264,7 +269,7 @@ class SignalEvent(_FromAws):
         return name if self.source == "aws.cloudwatch" and isinstance(name, str) else None
 
 
-class WaitRequest(_Strict):
+class WaitRequest(StrictValue):
     """``AwaitSignal``: the token to be woken by, and what the last look knew of the signals."""
 
     rollout: Rollout
@@ -272,7 +277,7 @@ class WaitRequest(_Strict):
     seen: Seen
 
 
-class WatchRequest(_Strict):
+class WatchRequest(StrictValue):
     """``WatchHealth``."""
 
     rollout: Rollout
@@ -289,7 +294,7 @@ class Watched(Assessment):
     seen: Seen
 
 
-class RollBackRequest(_Strict):
+class RollBackRequest(StrictValue):
     """``RollBack``."""
 
     rollout: Rollout
@@ -299,7 +304,7 @@ class RollBackRequest(_Strict):
     reason: str
 
 
-class DiscardRequest(_Strict):
+class DiscardRequest(StrictValue):
     """``DeleteTemplateVersion``."""
 
     rollout: Rollout
@@ -307,27 +312,27 @@ class DiscardRequest(_Strict):
     target: RollbackTarget
 
 
-class QuarantineRequest(_Strict):
+class QuarantineRequest(StrictValue):
     """``QuarantineSnapshot``."""
 
     rollout: Rollout
     reason: str
 
 
-class ReleaseFleetRequest(_Strict):
+class ReleaseFleetRequest(StrictValue):
     """``ReleaseFleet``: how the rollout ended, and as much as it got to know."""
 
     rollout: Rollout
     outcome: Outcome
     reason: str
     quarantined: bool = False
-    checks: list[Check] = []
+    checks: list[Check] = Field(default_factory=list)
     candidate: Release | None = None
     target: RollbackTarget | None = None
     refresh: RefreshRef | None = None
 
 
-class Ended(_Strict):
+class Ended(StrictValue):
     """``ReleaseFleet``'s answer, and the output of a rollout that ends well."""
 
     fleet: str
@@ -339,7 +344,7 @@ class Ended(_Strict):
 # -- domain events --------------------------------------------------------------------------------
 
 
-class RolloutEvent(_Strict):
+class RolloutEvent(StrictValue):
     """Detail of every domain event about a rollout.
 
     ``message`` is a sentence for people; ``link`` opens the execution in the console.
@@ -353,13 +358,13 @@ class RolloutEvent(_Strict):
     execution: str
     link: str
     outcome: Outcome | None = None
-    checks: list[Check] = []
+    checks: list[Check] = Field(default_factory=list)
     candidate: Release | None = None
     target: RollbackTarget | None = None
     refresh_id: str | None = None
 
 
-class ConfigurationEvent(_Strict):
+class ConfigurationEvent(StrictValue):
     """Detail of ``Fleet Configuration Invalid``."""
 
     version: int = 1

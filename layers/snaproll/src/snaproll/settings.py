@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from snaproll.errors import SettingsError
 from snaproll.explain import explain
+from snaproll.model import Value
 
 
-class Settings(BaseModel):
+class Settings(Value):
     """A function's settings; each is an environment variable that template.yaml sets."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     environment: str = Field(alias="SNAPROLL_ENVIRONMENT", min_length=1)
     ledger_table: str = Field(alias="SNAPROLL_LEDGER_TABLE", min_length=1)

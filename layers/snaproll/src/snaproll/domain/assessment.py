@@ -12,21 +12,25 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
 from snaproll.domain.duration import format_duration
 from snaproll.domain.fleet import FleetPolicy
 from snaproll.domain.group import FleetView, Instance, Refresh, RefreshStatus
 from snaproll.domain.release import TemplateVersion
 from snaproll.domain.wording import counted
+from snaproll.model import Value
 
 FIRST_WAIT = timedelta(seconds=60)
-"""Wait between looks while something is changing; it doubles with every look that sees nothing."""
+"""Wait after a look that saw something wrong; it doubles with every look that does not."""
 LONGEST_WAIT = timedelta(minutes=10)
 """Where that doubling stops for a rollout of ordinary length."""
 WAIT_SHARE_OF_AGE = 0.02
-"""For a very long rollout the longest wait is this share of its age, so that the number of looks
-grows with the logarithm of its length and the execution's history cannot fill up."""
+"""For a very long rollout the longest wait is this share of its age."""
+LEAST_SHARE_OF_AGE = 0.01
+"""Nor does a look come sooner than this share of the rollout's age after the one before, whatever
+there is to see: so the number of looks grows with the logarithm of a rollout's length, and the
+execution's history cannot fill up. Only signals and the end of the bake are not kept waiting."""
 FLOOR_PATIENCE = timedelta(minutes=2)
 """How long a fleet may be below its floor: one instance may be replaced by Auto Scaling itself."""
 
@@ -50,15 +54,13 @@ class Verdict(StrEnum):
     ESCALATE = "escalate"
 
 
-class Memory(BaseModel):
+class Memory(Value):
     """What one look leaves for the next; it travels in the execution's variables."""
-
-    model_config = ConfigDict(frozen=True)
 
     healthy_new: int = 0
     """Most instances of the candidate ever seen healthy at once."""
-    serving: list[str] = []
-    """Ids of the new instances that were healthy at the last look."""
+    serving: list[str] = Field(default_factory=list)
+    """Ids of the new instances that are there and were healthy at one look or another."""
     lost: int = 0
     """How many of them have since been taken out of service for failed health checks."""
     new_failed: bool = False
@@ -66,20 +68,19 @@ class Memory(BaseModel):
     progress_at: datetime | None = None
     """When that number last grew, or when all new instances were last healthy."""
     below_floor_since: datetime | None = None
+    ended_since: datetime | None = None
+    """When the refresh was first seen to have ended."""
     baking_since: datetime | None = None
-    seen: str = ""
-    """What the last look saw, in short; unchanged means nothing happened."""
     quiet_looks: int = 0
+    """Looks since the last one that saw something wrong."""
 
 
-class Assessment(BaseModel):
+class Assessment(Value):
     """A verdict with its reason.
 
     ``against_data`` tells that instances which run the candidate gave evidence against its data:
     only then is a snapshot quarantined. ``wait_seconds`` is how long to sleep if nothing signals.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     verdict: Verdict
     reason: str
@@ -96,8 +97,8 @@ class Look:
     alarm of the policy that exists to its state. ``wanted`` is the version that the phase moves
     the fleet to. ``capacity_at_start`` is the desired capacity when the refresh started: a
     scale-out since then must not look like a loss. ``started`` is when the refresh started.
-    ``taken_out`` says of each instance that served at the last look and is gone why Auto Scaling
-    took it out of service.
+    ``taken_out`` says of each new instance that served and is gone why Auto Scaling took it out of
+    service.
     """
 
     policy: FleetPolicy
@@ -141,12 +142,16 @@ class Look:
         """New instances that Auto Scaling calls in service and the load balancer not healthy."""
         return [one for one in self.new if one.in_service and not self.view.healthy(one)]
 
+    @property
+    def healthy_new(self) -> list[Instance]:
+        """New instances that serve."""
+        return [one for one in self.new if self.view.healthy(one)]
+
     def summary(self) -> str:
-        """The look in one line, for people and for telling whether anything changed."""
+        """The look in one line, for people."""
         status = self.refresh.status if self.refresh else "unknown"
-        healthy_new = sum(self.view.healthy(one) for one in self.new)
         return (
-            f"refresh {status}; {healthy_new} of {len(self.new)} new and "
+            f"refresh {status}; {len(self.healthy_new)} of {len(self.new)} new and "
             f"{self.view.healthy_count()} of {len(self.members)} instances healthy"
         )
 
@@ -223,14 +228,17 @@ def _by_new_instances(look: Look, memory: Memory) -> Assessment | None:
     if not unready or memory.progress_at is None or look.now - memory.progress_at < grace:
         return None
     first = next(iter(look.failing_new), unready[0])
-    target = look.view.targets.get(first.id)
+    targets = look.view.targets
+    target = targets.get(first.id)
+    # One that the load balancer does not check, or not yet, proves nothing about the data.
+    checked = any(one.id in targets and targets[one.id].being_checked for one in unready)
     seen = f"{target.state} {target.reason}".strip() if target else "not registered"
     return _verdict(
         Verdict.ROLL_BACK,
         f"{len(unready)} of {len(look.new)} new instances did not become healthy within "
         f"{format_duration(grace)} (for example {first.id}: {seen})",
         memory,
-        against_data=True,
+        against_data=memory.new_failed or checked,
     )
 
 
@@ -265,8 +273,8 @@ def _by_completion(look: Look, memory: Memory) -> Assessment | None:
         return _wait(look, memory, f"{look.summary()}; the refresh is done, health is not")
     return _verdict(
         Verdict.PROMOTE,
-        f"{len(look.new)} of {len(look.new)} instances were healthy on it through the bake of "
-        f"{format_duration(look.policy.refresh.bake)}",
+        f"{len(look.healthy_new)} of {len(look.new)} instances were healthy on it through the bake "
+        f"of {format_duration(look.policy.refresh.bake)}",
         memory,
     )
 
@@ -287,7 +295,7 @@ def assess_back(look: Look, memory: Memory) -> Assessment:
         return _wait(look, memory, f"{look.summary()}; rolled back, waiting for health")
     return _verdict(
         Verdict.ROLLED_BACK,
-        f"{len(look.new)} of {len(look.new)} instances are healthy on {look.wanted} again",
+        f"{len(look.healthy_new)} of {len(look.new)} instances are healthy on {look.wanted} again",
         memory,
     )
 
@@ -303,7 +311,7 @@ def _trouble_going_back(look: Look, memory: Memory) -> str | None:
     if look.others:
         odd = ", ".join(one.id for one in look.others)
         return f"the rollback ended and these instances still run another version: {odd}"
-    grace, since = look.policy.health.unhealthy_grace, memory.progress_at
+    grace, since = look.policy.health.unhealthy_grace, memory.ended_since
     whole = not look.unready_new and look.view.healthy_count() >= look.floor
     if not whole and since is not None and look.now - since >= grace:
         return (
@@ -321,7 +329,7 @@ def _firing(look: Look) -> list[str]:
 
 
 def missing(view: FleetView, memory: Memory) -> list[str]:
-    """Ids of instances that served the candidate at the last look and are no members any more."""
+    """Ids of instances that served the candidate and are no members any more."""
     members = {one.id for one in _members(view)}
     return [instance_id for instance_id in memory.serving if instance_id not in members]
 
@@ -336,8 +344,8 @@ def _failed_health_check(cause: str) -> bool:
 
 
 def _remember(look: Look, memory: Memory) -> Memory:
-    serving = [one.id for one in look.new if look.view.healthy(one)]
-    healthy_new = len(serving)
+    before, healthy_new = set(memory.serving), len(look.healthy_new)
+    serving = [one.id for one in look.new if one.id in before or look.view.healthy(one)]
     lost = sum(_failed_health_check(cause) for cause in look.taken_out.values())
     grew = healthy_new > memory.healthy_new
     # One that is still pending proves nothing: it may be the replacement of one that failed.
@@ -345,7 +353,8 @@ def _remember(look: Look, memory: Memory) -> Memory:
     first_trouble = bool(look.unready_new) and memory.progress_at is None
     below = look.view.healthy_count() < look.floor
     baking = look.refresh is not None and look.refresh.status is RefreshStatus.BAKING
-    seen = look.summary()
+    ended = look.refresh is not None and not look.refresh.status.active
+    wrong = bool(look.failing_new or lost or below)
     return Memory(
         healthy_new=max(healthy_new, memory.healthy_new),
         serving=sorted(serving),
@@ -353,9 +362,9 @@ def _remember(look: Look, memory: Memory) -> Memory:
         new_failed=memory.new_failed or bool(look.failing_new or lost),
         progress_at=look.now if grew or settled or first_trouble else memory.progress_at,
         below_floor_since=(memory.below_floor_since or look.now) if below else None,
+        ended_since=(memory.ended_since or look.now) if ended else None,
         baking_since=(memory.baking_since or look.now) if baking else memory.baking_since,
-        seen=seen,
-        quiet_looks=memory.quiet_looks + 1 if seen == memory.seen else 0,
+        quiet_looks=0 if wrong else memory.quiet_looks + 1,
     )
 
 
@@ -368,10 +377,15 @@ def _verdict(
 
 
 def _wait(look: Look, memory: Memory, reason: str) -> Assessment:
-    wait = min(FIRST_WAIT * 2 ** min(memory.quiet_looks, 16), _longest_wait(look))
+    wait = min(FIRST_WAIT * 2 ** min(max(memory.quiet_looks - 1, 0), 16), _longest_wait(look))
     for deadline in _deadlines(look, memory):
         if deadline > look.now:
             wait = min(wait, deadline - look.now)
+    wait = max(wait, LEAST_SHARE_OF_AGE * (look.now - look.started))
+    if memory.baking_since is not None:
+        # The last look before the release can become the group's own: just inside Baking.
+        baked = memory.baking_since + look.policy.refresh.bake
+        wait = min(wait, baked - look.now) if baked > look.now else wait
     return Assessment(
         verdict=Verdict.WAIT,
         reason=reason,
@@ -397,7 +411,6 @@ def _deadlines(look: Look, memory: Memory) -> list[datetime]:
         deadlines.append(memory.progress_at + look.policy.health.unhealthy_grace)
     if memory.below_floor_since is not None:
         deadlines.append(memory.below_floor_since + FLOOR_PATIENCE)
-    if memory.baking_since is not None:
-        # The last look before the release can become the group's own: just inside Baking.
-        deadlines.append(memory.baking_since + look.policy.refresh.bake)
+    if memory.ended_since is not None:
+        deadlines.append(memory.ended_since + look.policy.health.unhealthy_grace)
     return deadlines

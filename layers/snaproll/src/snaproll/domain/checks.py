@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict
+from snaproll.model import Value
 
 
 class CheckResult(StrEnum):
@@ -17,20 +17,16 @@ class CheckResult(StrEnum):
     """It could not be looked at, because of another check's failure."""
 
 
-class Check(BaseModel):
+class Check(Value):
     """One thing looked at: what it is called, how it ended, and why in words."""
-
-    model_config = ConfigDict(frozen=True)
 
     name: str
     result: CheckResult
     reason: str
 
 
-class Report(BaseModel):
+class Report(Value):
     """All checks of a gate or a preflight, failed ones among them or not."""
-
-    model_config = ConfigDict(frozen=True)
 
     passed: bool
     message: str

@@ -8,8 +8,6 @@ from datetime import timedelta
 from typing import Annotated, Literal, Self
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     StringConstraints,
     field_validator,
@@ -17,6 +15,7 @@ from pydantic import (
 )
 
 from snaproll.domain.duration import Duration
+from snaproll.model import StrictValue, Value
 
 FLEET_NAME = r"^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$"
 """Lower-case letters, digits and inner hyphens, at most 40: it is a part of execution names."""
@@ -37,11 +36,7 @@ _KeyArn = Annotated[
 ]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class SnapshotSelection(_Section):
+class SnapshotSelection(StrictValue):
     """Which snapshots belong to the fleet, and which of them are fit in age and key."""
 
     tags: dict[str, str] = Field(
@@ -63,7 +58,7 @@ class SnapshotSelection(_Section):
     )
 
 
-class RefreshPolicy(_Section):
+class RefreshPolicy(StrictValue):
     """How instances are replaced."""
 
     min_healthy: int = Field(
@@ -122,7 +117,7 @@ class RefreshPolicy(_Section):
         return math.ceil(self.min_healthy * capacity / 100)
 
 
-class HealthPolicy(_Section):
+class HealthPolicy(StrictValue):
     """What counts as bad."""
 
     alarms: list[Annotated[str, StringConstraints(min_length=1, max_length=255)]] = Field(
@@ -146,7 +141,7 @@ class HealthPolicy(_Section):
         return alarms
 
 
-class FleetPolicy(_Section):
+class FleetPolicy(StrictValue):
     """The JSON value of the parameter ``/snaproll/<environment>/fleets/<fleet>``."""
 
     auto_scaling_group: Annotated[str, StringConstraints(min_length=1, max_length=255)] = Field(
@@ -163,10 +158,8 @@ class FleetPolicy(_Section):
     )
 
 
-class Fleet(BaseModel):
+class Fleet(Value):
     """A fleet's name and its policy."""
-
-    model_config = ConfigDict(frozen=True)
 
     name: FleetName
     policy: FleetPolicy

@@ -95,6 +95,11 @@ class TargetHealth:
         """Whether its health checks really failed, rather than having not been made yet."""
         return self.state in ("unhealthy", "unhealthy.draining")
 
+    @property
+    def being_checked(self) -> bool:
+        """Whether health checks are made, and not enough of them have passed."""
+        return self.failing or self.reason == "Elb.InitialHealthChecking"
+
 
 @dataclass(frozen=True, slots=True)
 class Group:

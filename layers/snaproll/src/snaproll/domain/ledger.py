@@ -10,11 +10,12 @@ import math
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
 from snaproll.domain.checks import Check
 from snaproll.domain.release import Release, RollbackTarget, TemplateVersion
 from snaproll.errors import ClaimLostError, FleetBusyError, StalePlanError
+from snaproll.model import StrictValue
 
 SCHEMA = 1
 """Version of the items' shape; every item carries it."""
@@ -48,11 +49,7 @@ class Outcome(StrEnum):
     NEEDS_ATTENTION = "NeedsAttention"
 
 
-class _Item(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Claim(_Item):
+class Claim(StrictValue):
     """The right of one rollout to change the fleet.
 
     ``fence`` only grows: a later claim has a higher one. ``candidate`` and ``target`` are known
@@ -69,7 +66,7 @@ class Claim(_Item):
     target: RollbackTarget | None = None
 
 
-class Hold(_Item):
+class Hold(StrictValue):
     """A stop sign: no automatic rollout starts while it stands."""
 
     by: str
@@ -77,14 +74,14 @@ class Hold(_Item):
     since: datetime
 
 
-class Waiting(_Item):
+class Waiting(StrictValue):
     """A rollout that sleeps, and the task token that wakes it."""
 
     token: str
     fence: int
 
 
-class FleetState(_Item):
+class FleetState(StrictValue):
     """The one ``STATE`` item of a fleet.
 
     ``revision`` grows with every write. ``signals`` counts signals; ``woken_at`` is when one last
@@ -103,7 +100,7 @@ class FleetState(_Item):
     woken_at: datetime | None = None
 
 
-class Quarantine(_Item):
+class Quarantine(StrictValue):
     """A snapshot marked as bad on evidence from instances that ran it."""
 
     schema_version: int = SCHEMA
@@ -113,7 +110,7 @@ class Quarantine(_Item):
     at: datetime
 
 
-class Record(_Item):
+class Record(StrictValue):
     """What is kept of a rollout that ended.
 
     ``source`` and ``candidate`` are the launch template versions from and to which it moved the
@@ -132,10 +129,10 @@ class Record(_Item):
     source: TemplateVersion | None = None
     candidate: TemplateVersion | None = None
     refresh_id: str | None = None
-    checks: list[Check] = []
+    checks: list[Check] = Field(default_factory=list)
 
 
-class Seen(_Item):
+class Seen(StrictValue):
     """What a look knew of the signals when it began."""
 
     signals: int

@@ -5,10 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict
-
 from snaproll.domain.ledger import FleetState, Trigger
 from snaproll.domain.snapshot import Snapshot, data_time
+from snaproll.model import Value
 
 
 class SkipReason(StrEnum):
@@ -21,10 +20,8 @@ class SkipReason(StrEnum):
     NO_FLEET = "NoFleet"
 
 
-class Decision(BaseModel):
+class Decision(Value):
     """Whether to go on, and why not."""
-
-    model_config = ConfigDict(frozen=True)
 
     skip: SkipReason | None
     message: str

@@ -5,22 +5,19 @@ from __future__ import annotations
 import math
 from datetime import timedelta
 
-from pydantic import BaseModel, ConfigDict
-
 from snaproll.domain.checks import Report
 from snaproll.domain.duration import Duration, format_duration
 from snaproll.domain.fleet import Fleet, RefreshPolicy
 from snaproll.domain.release import RollbackTarget
 from snaproll.domain.wording import counted
+from snaproll.model import Value
 
 ASSUMED_START = timedelta(minutes=3)
 """From launch to in service, plus draining: nobody can know it beforehand, so a plain guess."""
 
 
-class Step(BaseModel):
+class Step(Value):
     """Replacing up to one checkpoint: how many instances run the release at its end."""
-
-    model_config = ConfigDict(frozen=True)
 
     percentage: int
     instances: int
@@ -28,10 +25,8 @@ class Step(BaseModel):
     pause: Duration
 
 
-class Preview(BaseModel):
+class Preview(Value):
     """A rollout that was not begun: every check, and what it would have done."""
-
-    model_config = ConfigDict(frozen=True)
 
     message: str
     would_start: bool

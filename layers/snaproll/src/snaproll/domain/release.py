@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict
+from snaproll.model import Value
 
 
-class TemplateVersion(BaseModel):
+class TemplateVersion(Value):
     """A launch template version by number; never ``$Latest`` or ``$Default``."""
-
-    model_config = ConfigDict(frozen=True)
 
     template_id: str
     version: int
@@ -19,27 +17,23 @@ class TemplateVersion(BaseModel):
         return f"{self.template_id} version {self.version}"
 
 
-class Release(BaseModel):
+class Release(Value):
     """A snapshot made launchable for one fleet.
 
     ``data_time`` is None only for a release that snaproll found on the group when it first came
     to the fleet.
     """
 
-    model_config = ConfigDict(frozen=True)
-
     snapshot: str
     template: TemplateVersion
     data_time: datetime | None = None
 
 
-class RollbackTarget(BaseModel):
+class RollbackTarget(Value):
     """The configuration saved on the group when the fleet was claimed.
 
     ``snapshot`` is None when its data volume is empty, as on a fleet that never had data.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     template: TemplateVersion
     snapshot: str | None

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
-
 from snaproll.domain.ledger import SCHEMA
+from snaproll.model import StrictValue
 
 
-class Watch(BaseModel):
+class Watch(StrictValue):
     """The group and the alarms of a fleet that is being rolled."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_version: int = SCHEMA
     group: str

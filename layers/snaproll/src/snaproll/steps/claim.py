@@ -47,7 +47,7 @@ def claim_fleet(request: StepRequest, runtime: Runtime) -> Claimed:
         The ledger changed since the plan.
     """
     rollout = request.rollout
-    policy = runtime.fleets.get(rollout.fleet).policy
+    policy = rollout.policy
     watch = Watch(group=policy.auto_scaling_group, alarms=policy.health.alarms)
 
     def transition(state: FleetState) -> Change:

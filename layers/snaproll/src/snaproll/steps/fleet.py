@@ -13,7 +13,7 @@ from snaproll.runtime import Runtime
 
 def inspect_fleet(request: StepRequest, runtime: Runtime) -> FleetReport:
     """Judge the fleet by the preflight and name the rollback target, changing nothing."""
-    fleet = runtime.fleets.get(request.rollout.fleet)
+    fleet = request.rollout.of_fleet
     policy = fleet.policy
     view = runtime.groups.view(policy.auto_scaling_group)
     template = _template_facts(fleet, view.group, runtime) if view else None

@@ -67,6 +67,7 @@ def _plan(
     )
     rollout = Rollout(
         fleet=fleet.name,
+        policy=fleet.policy,
         snapshot=snapshot_id,
         trigger=trigger,
         execution=request.execution.id,

@@ -11,7 +11,7 @@ from snaproll.steps.snapshot import validate_snapshot
 
 def preview_rollout(request: StepRequest, runtime: Runtime) -> Preview:
     """Make every check and say what a rollout would do, changing nothing."""
-    fleet = runtime.fleets.get(request.rollout.fleet)
+    fleet = request.rollout.of_fleet
     preflight = inspect_fleet(request, runtime)
     group = runtime.groups.get(fleet.policy.auto_scaling_group)
     return preview(

@@ -34,7 +34,7 @@ def start_refresh(request: ReleaseRequest, runtime: Runtime) -> RefreshStarted:
         The group changed since it was inspected, or Auto Scaling refuses.
     """
     rollout, wanted = request.rollout, request.candidate.template
-    policy = runtime.fleets.get(rollout.fleet).policy
+    policy = rollout.policy
 
     def transition(state: FleetState) -> Change:
         claim = _proven(rollout, state)
@@ -85,7 +85,7 @@ def roll_back(request: RollBackRequest, runtime: Runtime) -> RefreshStarted:
         Somebody's cancellation has to end first.
     """
     rollout, target = request.rollout, request.target.template
-    policy = runtime.fleets.get(rollout.fleet).policy
+    policy = rollout.policy
 
     def transition(state: FleetState) -> Change:
         return Change(turn_back(state, _proven(rollout, state)))

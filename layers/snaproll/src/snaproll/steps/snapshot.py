@@ -18,7 +18,7 @@ from snaproll.steps.claim import prove
 def validate_snapshot(request: StepRequest, runtime: Runtime) -> Report:
     """Judge the snapshot by the fleet's gate, changing nothing."""
     rollout = request.rollout
-    fleet = runtime.fleets.get(rollout.fleet)
+    fleet = rollout.of_fleet
     snapshot = runtime.snapshots.get(rollout.snapshot)
     key: Key | None = None
     if snapshot is not None and snapshot.kms_key is not None:

@@ -23,7 +23,7 @@ def update_launch_template(request: TemplateRequest, runtime: Runtime) -> Templa
         EC2 does not show yet what was made.
     """
     rollout, source = request.rollout, request.target.template
-    policy = runtime.fleets.get(rollout.fleet).policy
+    policy = rollout.policy
     snapshot = runtime.snapshots.get(rollout.snapshot)
     if snapshot is None:
         raise NotYetVisibleError(f"{rollout.snapshot} passed the gate and cannot be seen any more.")
@@ -61,7 +61,7 @@ def delete_template_version(request: DiscardRequest, runtime: Runtime) -> Record
         Somebody made a newer version that carries the same snapshot.
     """
     rollout, discarded = request.rollout, request.candidate.template
-    policy = runtime.fleets.get(rollout.fleet).policy
+    policy = rollout.policy
     group = runtime.groups.get(policy.auto_scaling_group)
     if group is not None:
         users = [one.id for one in group.instances if one.version == discarded]

@@ -1,0 +1,66 @@
+"""Waiting for signals, and waking the one who waits."""
+
+from __future__ import annotations
+
+from snaproll.aws.ledger import Change
+from snaproll.contracts import Recorded, SignalEvent, WaitRequest
+from snaproll.domain.ledger import FleetState, begin_wait, prove_claim, signal
+from snaproll.runtime import Runtime
+
+
+def await_signal(request: WaitRequest, runtime: Runtime) -> Recorded:
+    """Leave the task token where a signal finds it; wake at once when one came meanwhile.
+
+    Raises
+    ------
+    ClaimLostError
+        The rollout lost its claim.
+    """
+    rollout = request.rollout
+    missed = False
+
+    def transition(state: FleetState) -> Change:
+        nonlocal missed
+        prove_claim(rollout.fleet, state, execution=rollout.execution, fence=rollout.fence)
+        waiting, missed = begin_wait(
+            state,
+            token=request.token,
+            fence=rollout.fence,
+            seen=request.seen,
+            now=runtime.now(),
+        )
+        return Change(waiting)
+
+    runtime.ledger.change(rollout.fleet, transition)
+    if missed:
+        runtime.executions.wake(request.token, {"woken_by": "a signal during the last look"})
+    return Recorded(message="woken at once" if missed else "waiting")
+
+
+def signal_rollout(event: SignalEvent, runtime: Runtime) -> Recorded:
+    """Wake each rollout that an event concerns; without one this is a single cheap read."""
+    woken = [
+        fleet
+        for fleet, watch in runtime.ledger.watches().items()
+        if (event.group is not None and event.group == watch.group)
+        or (event.alarm is not None and event.alarm in watch.alarms)
+        if _signal(fleet, event, runtime)
+    ]
+    return Recorded(message=f"woke {', '.join(woken)}" if woken else "nobody to wake")
+
+
+def _signal(fleet: str, event: SignalEvent, runtime: Runtime) -> bool:
+    token: str | None = None
+
+    def transition(state: FleetState) -> Change:
+        nonlocal token
+        if state.claim is None:
+            token = None
+            return Change(state)
+        after, token = signal(state, runtime.now())
+        return Change(after)
+
+    runtime.ledger.change(fleet, transition)
+    if token is None:
+        return False
+    return runtime.executions.wake(token, {"woken_by": event.detail_type})
