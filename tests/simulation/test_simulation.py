@@ -39,7 +39,7 @@ def test_a_schedule_read_back_from_json_has_the_same_history() -> None:
 def test_another_process_plays_the_same_history() -> None:
     # Python orders sets of strings differently in every process; nothing here may follow it.
     told = {
-        subprocess.run(  # noqa: S603 - this very interpreter
+        subprocess.run(
             [sys.executable, "-m", "tests.simulation", "--seed", "5"],
             env={**os.environ, "PYTHONHASHSEED": hashes},
             check=True,
