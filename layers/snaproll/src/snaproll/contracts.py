@@ -7,14 +7,15 @@ definition assigns to variables. None of them ever holds launch template data.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, RootModel, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, Field, RootModel, StringConstraints, model_validator
 
 from snaproll.domain.assessment import Assessment, Memory
 from snaproll.domain.checks import Check, Report
 from snaproll.domain.fleet import Fleet, FleetName, FleetPolicy
-from snaproll.domain.ledger import Outcome, Phase, Seen, Trigger
+from snaproll.domain.ledger import Outcome, Phase, RefreshNote, Seen, Trigger
 from snaproll.domain.plan import SkipReason
 from snaproll.domain.release import Release, RollbackTarget
 from snaproll.domain.snapshot import SNAPSHOT_ID, snapshot_id_in
@@ -113,6 +114,31 @@ class Dispatched(StrictValue):
     already_known: list[str]
 
 
+class ExecutionDetail(_FromAws):
+    """Detail of ``Step Functions Execution Status Change``."""
+
+    execution: str = Field(alias="executionArn", min_length=1)
+    status: str = Field(min_length=1)
+
+
+class ExecutionEvent(_FromAws):
+    """``RecoverRollout``: an execution of the rollout ended badly."""
+
+    source: Literal["aws.states"]
+    detail: ExecutionDetail
+
+
+class ScheduleEvent(_FromAws):
+    """``ReconcileFleets``: a tick of the schedule; what it says is of no interest."""
+
+
+class Reconciled(StrictValue):
+    """``ReconcileFleets``'s answer: what was done for each fleet."""
+
+    message: str
+    done: list[str]
+
+
 # -- execution input ------------------------------------------------------------------------------
 
 
@@ -120,10 +146,48 @@ class RolloutRequest(StrictValue):
     """What starts a rollout: typed by a person, or written by dispatch."""
 
     fleet: FleetName
-    snapshot: SnapshotId | Literal["latest"] = "latest"
+    snapshot: SnapshotId | Literal["latest", "previous"] = "latest"
     trigger: Trigger = Trigger.PERSON
     dry_run: bool = False
     reason: Text | None = None
+    takes_over: Annotated[int, Field(ge=1)] | None = None
+    """Fence of a dead rollout's claim; only snaproll itself asks for this."""
+
+
+class Running(StrEnum):
+    """What becomes of a rollout that runs when a person sets a hold."""
+
+    FINISH = "finish"
+    ROLL_BACK = "roll_back"
+
+
+class OperatorRequest(StrictValue):
+    """What a person asks of a fleet besides a rollout: exactly one of hold, resume and lift.
+
+    ``hold`` and ``resume`` are the reason, in words; ``lift_quarantine`` is a snapshot.
+    """
+
+    fleet: FleetName
+    by: Text
+    hold: Text | None = None
+    until: AwareDatetime | None = None
+    running: Running = Running.FINISH
+    resume: Text | None = None
+    lift_quarantine: SnapshotId | None = None
+    reason: Text | None = None
+
+    @model_validator(mode="after")
+    def _one_thing(self) -> Self:
+        asked = [
+            name
+            for name in ("hold", "resume", "lift_quarantine")
+            if getattr(self, name) is not None
+        ]
+        if len(asked) != 1:
+            raise ValueError("exactly one of hold, resume and lift_quarantine must be given")
+        if self.lift_quarantine is not None and self.reason is None:
+            raise ValueError("lift_quarantine needs a reason")
+        return self
 
 
 class Execution(StrictValue):
@@ -151,6 +215,11 @@ class Rollout(StrictValue):
     execution: str
     started_at: datetime
     planned_revision: int
+    by_hand: str | None = None
+    """The reason of a person who asked for this very snapshot: it may be older than the live one."""
+    goes_back: bool = False
+    """Whether it is not newer than what is live; a hold is left behind then."""
+    takes_over: int | None = None
     fence: int = 0
 
     @property
@@ -178,6 +247,9 @@ class Plan(StrictValue):
     dry_run: bool = False
     message: str
     rollout: Rollout | None
+    operation: OperatorRequest | None = None
+    quiet_seconds: int = 0
+    """How long to wait before a dead rollout's claim is taken over."""
 
 
 class StepRequest(StrictValue):
@@ -187,10 +259,23 @@ class StepRequest(StrictValue):
 
 
 class Claimed(StrictValue):
-    """``ClaimFleet``'s answer: the rollout with its fence."""
+    """``ClaimFleet``'s answer: the rollout with its fence, and what a dead one had noted."""
 
     message: str
     rollout: Rollout
+    phase: Phase
+    candidate: Release | None
+    target: RollbackTarget | None
+    refresh: RefreshNote | None
+    why: str | None
+    against_data: bool
+
+
+class OperateRequest(StrictValue):
+    """``OperateFleet``."""
+
+    operation: OperatorRequest
+    execution: Execution
 
 
 class RejectionRequest(StrictValue):
@@ -234,19 +319,11 @@ class ReleaseRequest(StrictValue):
     target: RollbackTarget
 
 
-class RefreshRef(StrictValue):
-    """The refresh under watch; ``capacity`` is the desired capacity when it started."""
-
-    id: str
-    started_at: datetime
-    capacity: int
-
-
 class RefreshStarted(StrictValue):
     """The answer of ``StartRefresh`` and ``RollBack``."""
 
     message: str
-    refresh: RefreshRef
+    refresh: RefreshNote
 
 
 class SignalEvent(_FromAws):
@@ -284,7 +361,7 @@ class WatchRequest(StrictValue):
     phase: Phase
     candidate: Release
     target: RollbackTarget
-    refresh: RefreshRef
+    refresh: RefreshNote
     memory: Memory
 
 
@@ -300,8 +377,9 @@ class RollBackRequest(StrictValue):
     rollout: Rollout
     candidate: Release
     target: RollbackTarget
-    refresh: RefreshRef
+    refresh: RefreshNote | None
     reason: str
+    against_data: bool
 
 
 class DiscardRequest(StrictValue):
@@ -329,7 +407,7 @@ class ReleaseFleetRequest(StrictValue):
     checks: list[Check] = Field(default_factory=list)
     candidate: Release | None = None
     target: RollbackTarget | None = None
-    refresh: RefreshRef | None = None
+    refresh: RefreshNote | None = None
 
 
 class Ended(StrictValue):
@@ -362,6 +440,17 @@ class RolloutEvent(StrictValue):
     candidate: Release | None = None
     target: RollbackTarget | None = None
     refresh_id: str | None = None
+
+
+class FleetEvent(StrictValue):
+    """Detail of a domain event about a fleet that no rollout tells of."""
+
+    version: int = 1
+    environment: str
+    fleet: str
+    message: str
+    execution: str
+    link: str
 
 
 class ConfigurationEvent(StrictValue):

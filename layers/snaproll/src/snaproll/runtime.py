@@ -105,6 +105,10 @@ class Runtime:
         """Executions of the rollout."""
         return Executions(self.client("stepfunctions"))
 
+    def stop_reason(self) -> str | None:
+        """Why every rollout of the environment is stopped; None while none is."""
+        return self.fleets.stop_reason(self.settings.stop_parameter)
+
     @property
     def logger(self) -> Logger:
         """Structured JSON logs."""

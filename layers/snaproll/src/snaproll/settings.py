@@ -20,6 +20,12 @@ class Settings(Value):
     """ARN of the rollout state machine; set only where executions are started."""
 
 
+    @property
+    def stop_parameter(self) -> str:
+        """The parameter that stops every rollout of the environment while it exists."""
+        return f"/snaproll/{self.environment}/stop"
+
+
 def from_env(environment: Mapping[str, str]) -> Settings:
     """Read the settings.
 

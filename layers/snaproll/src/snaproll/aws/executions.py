@@ -32,6 +32,15 @@ class Executions:
             raise named(error, f"start the execution {name}") from error
         return True
 
+    def status(self, execution: str) -> str:
+        """An execution's status; ``GONE`` when Step Functions forgot it (90 days after its end)."""
+        try:
+            return self._states.describe_execution(executionArn=execution)["status"]
+        except ClientError as error:
+            if code_of(error) == "ExecutionDoesNotExist":
+                return "GONE"
+            raise named(error, f"describe the execution {execution}") from error
+
     def wake(self, token: str, content: Mapping[str, object]) -> bool:
         """End a wait; False when nobody waits on that token any more."""
         try:

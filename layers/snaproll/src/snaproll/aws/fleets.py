@@ -64,6 +64,15 @@ class Fleets:
             raise InvalidFleetConfigurationError(found.problem)
         return found
 
+    def stop_reason(self, parameter: str) -> str | None:
+        """What the environment's stop switch says; None while there is none."""
+        try:
+            return self._ssm.get_parameter(Name=parameter)["Parameter"].get("Value", "")
+        except ClientError as error:
+            if code_of(error) == "ParameterNotFound":
+                return None
+            raise named(error, f"read the parameter {parameter}") from error
+
     def all(self) -> Iterator[Fleet | Unreadable]:
         """Every fleet of the environment, those with a broken parameter among them."""
         with named_errors(f"list the parameters under {self._path}"):

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _ATTEMPTS = 5
 """Tries of one transition against concurrent writers, before the whole step is retried."""
 _WATCHES = "WATCHES"
+_QUARANTINE = "QUARANTINE#"
+_REJECTION = "REJECTION#"
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -142,33 +144,52 @@ class Ledger:
 
     def quarantine(self, fleet: str, snapshot: str) -> Quarantine | None:
         """Why a snapshot is quarantined for a fleet; None when it is not."""
-        found = self._get(_fleet_key(fleet), f"QUARANTINE#{snapshot}")
+        found = self._get(_fleet_key(fleet), f"{_QUARANTINE}{snapshot}")
         return _parsed(Quarantine, found, fleet) if found else None
 
-    def quarantined(self, fleet: str) -> frozenset[str]:
-        """Ids of all snapshots that are quarantined for a fleet."""
-        with named_errors(f"read the quarantine of fleet {fleet}"):
+    def condemned(self, fleet: str) -> frozenset[str]:
+        """Ids of all snapshots that are quarantined or were rejected for a fleet."""
+        return frozenset().union(
+            *(self._snapshots(fleet, kind) for kind in (_QUARANTINE, _REJECTION))
+        )
+
+    def _snapshots(self, fleet: str, kind: str) -> set[str]:
+        with named_errors(f"read what is condemned for fleet {fleet}"):
             pages = self._dynamodb.get_paginator("query").paginate(
                 TableName=self._table,
                 KeyConditionExpression="pk = :pk AND begins_with(sk, :kind)",
                 ExpressionAttributeValues={
                     ":pk": {"S": _fleet_key(fleet)},
-                    ":kind": {"S": "QUARANTINE#"},
+                    ":kind": {"S": kind},
                 },
                 ConsistentRead=True,
             )
-            return frozenset(
+            return {
                 _parsed(Quarantine, _plain(one), fleet).snapshot
                 for page in pages
                 for one in page["Items"]
-            )
+            }
 
     def put_quarantine(self, fleet: str, quarantine: Quarantine) -> None:
         """Quarantine a snapshot; once more changes nothing but the time."""
-        with named_errors(f"quarantine {quarantine.snapshot} for fleet {fleet}"):
+        self._put_item(fleet, _QUARANTINE, quarantine)
+
+    def put_rejection(self, fleet: str, rejection: Quarantine) -> None:
+        """Remember why a snapshot was rejected, so that it is not tried again by itself."""
+        self._put_item(fleet, _REJECTION, rejection)
+
+    def _put_item(self, fleet: str, kind: str, item: Quarantine) -> None:
+        with named_errors(f"write down that {item.snapshot} is not for fleet {fleet}"):
             self._dynamodb.put_item(
                 TableName=self._table,
-                Item=_item(_fleet_key(fleet), f"QUARANTINE#{quarantine.snapshot}", quarantine),
+                Item=_item(_fleet_key(fleet), f"{kind}{item.snapshot}", item),
+            )
+
+    def lift_quarantine(self, fleet: str, snapshot: str) -> None:
+        """Allow a snapshot again; one that was not quarantined stays as it is."""
+        with named_errors(f"lift the quarantine of {snapshot} for fleet {fleet}"):
+            self._dynamodb.delete_item(
+                TableName=self._table, Key=_key(_fleet_key(fleet), f"{_QUARANTINE}{snapshot}")
             )
 
     # -- watches ----------------------------------------------------------------------------------

@@ -30,6 +30,8 @@ class Trigger(StrEnum):
     SNAPSHOT = "snapshot"
     """A snapshot completed."""
     PERSON = "person"
+    RECONCILE = "reconcile"
+    """The scheduled comparison found a newer eligible snapshot that nothing had started."""
 
 
 class Phase(StrEnum):
@@ -47,13 +49,26 @@ class Outcome(StrEnum):
     FLEET_NOT_READY = "FleetNotReady"
     ROLLED_BACK = "RolledBack"
     NEEDS_ATTENTION = "NeedsAttention"
+    STOPPED = "Stopped"
+    """Somebody aborted the execution before it had changed anything."""
+
+
+class RefreshNote(StrictValue):
+    """The refresh that a claim is watching; ``capacity`` is the desired one when it started."""
+
+    id: str
+    started_at: datetime
+    capacity: int
 
 
 class Claim(StrictValue):
     """The right of one rollout to change the fleet.
 
     ``fence`` only grows: a later claim has a higher one. ``candidate`` and ``target`` are known
-    once the launch template version exists, and are written before the refresh starts.
+    once the launch template version exists, and are written before the refresh starts. ``why``
+    and ``against_data`` say why the fleet is being rolled back. ``takeovers`` counts how often a
+    new execution took the claim over from one that had died; ``hold_after`` is the reason for a
+    hold that the rollout is to leave behind.
     """
 
     execution: str
@@ -64,6 +79,34 @@ class Claim(StrictValue):
     phase: Phase = Phase.FORWARD
     candidate: Release | None = None
     target: RollbackTarget | None = None
+    refresh: RefreshNote | None = None
+    why: str | None = None
+    against_data: bool = False
+    takeovers: int = 0
+    stop: str | None = None
+    """Why a person asked that this rollout be rolled back; None when nobody did."""
+    hold_after: str | None = None
+
+
+class Queued(StrictValue):
+    """The one snapshot that waits for a busy fleet."""
+
+    snapshot: str
+    trigger: Trigger
+    data_time: datetime | None
+    asked_at: datetime
+
+
+class Successor(StrictValue):
+    """An execution that is to be started, written down before it is.
+
+    ``takes_over`` is the fence of the claim that it takes over, None when it takes a free fleet.
+    """
+
+    name: str
+    snapshot: str
+    trigger: Trigger
+    takes_over: int | None = None
 
 
 class Hold(StrictValue):
@@ -72,6 +115,11 @@ class Hold(StrictValue):
     by: str
     reason: str
     since: datetime
+    until: datetime | None = None
+
+    def stands(self, now: datetime) -> bool:
+        """Whether it still holds the fleet."""
+        return self.until is None or now < self.until
 
 
 class Waiting(StrictValue):
@@ -85,7 +133,8 @@ class FleetState(StrictValue):
     """The one ``STATE`` item of a fleet.
 
     ``revision`` grows with every write. ``signals`` counts signals; ``woken_at`` is when one last
-    ended a wait.
+    ended a wait. ``attempts`` makes the names of the executions that snaproll itself starts
+    unique; dispatch always uses the first attempt.
     """
 
     schema_version: int = SCHEMA
@@ -94,6 +143,9 @@ class FleetState(StrictValue):
     live: Release | None = None
     previous: Release | None = None
     claim: Claim | None = None
+    queued: Queued | None = None
+    successor: Successor | None = None
+    attempts: int = 1
     hold: Hold | None = None
     waiting: Waiting | None = None
     signals: int = 0
@@ -139,6 +191,30 @@ class Seen(StrictValue):
     woken_at: datetime | None
 
 
+# -- dead rollouts --------------------------------------------------------------------------------
+
+MOST_TAKEOVERS = 3
+"""How often a dead rollout is taken over before the fleet is held for a person."""
+_FIRST_QUIET_SECONDS = 90
+"""A function of the dead rollout may still run for its timeout of 45 s and the SDK's retries."""
+
+
+def quiet_seconds(takeovers: int) -> int:
+    """How long a taker-over waits, by how often the claim was taken over before."""
+    return int(_FIRST_QUIET_SECONDS * 4**takeovers)
+
+
+# -- names ----------------------------------------------------------------------------------------
+
+
+def execution_name(fleet: str, snapshot: str, attempt: int) -> str:
+    """The name that makes a second start of the same attempt impossible.
+
+    At most 40 + 1 + 22 + 1 + 6 characters of the 80 that Step Functions allows.
+    """
+    return f"{fleet}-{snapshot}-{attempt}"
+
+
 # -- claim ----------------------------------------------------------------------------------------
 
 
@@ -151,6 +227,7 @@ def take_claim(
     snapshot: str,
     trigger: Trigger,
     now: datetime,
+    hold_after: str | None = None,
 ) -> FleetState:
     """Claim a fleet. A claim that this execution already has is kept as it is.
 
@@ -176,9 +253,90 @@ def take_claim(
         )
     fence = state.fence + 1
     claim = Claim(
-        execution=execution, fence=fence, snapshot=snapshot, trigger=trigger, claimed_at=now
+        execution=execution,
+        fence=fence,
+        snapshot=snapshot,
+        trigger=trigger,
+        claimed_at=now,
+        hold_after=hold_after,
     )
-    return state.model_copy(update={"fence": fence, "claim": claim, "waiting": None})
+    return state.model_copy(
+        update={"fence": fence, "claim": claim, "waiting": None, "successor": None}
+    )
+
+
+def take_over(
+    fleet: str, state: FleetState, *, fence: int, execution: str
+) -> FleetState:
+    """Take the claim of a dead rollout over, with all that it had noted.
+
+    Raises
+    ------
+    ClaimLostError
+        The claim with that fence is gone, or was taken over by another.
+    """
+    claim = state.claim
+    if claim is not None and claim.execution == execution:
+        return state
+    if claim is None or claim.fence != fence:
+        raise ClaimLostError(
+            f"The claim on fleet {fleet} that was to be taken over (fence {fence}) is gone."
+        )
+    inherited = claim.model_copy(
+        update={
+            "execution": execution,
+            "fence": state.fence + 1,
+            "takeovers": claim.takeovers + 1,
+        }
+    )
+    return state.model_copy(
+        update={
+            "fence": state.fence + 1,
+            "claim": inherited,
+            "waiting": None,
+            "successor": None,
+        }
+    )
+
+
+def name_successor(fleet: str, state: FleetState, claim: Claim) -> FleetState:
+    """Write down which execution is to take a dead rollout's claim over."""
+    if state.successor is not None and state.successor.takes_over == claim.fence:
+        return state
+    attempt = state.attempts + 1
+    successor = Successor(
+        name=execution_name(fleet, claim.snapshot, attempt),
+        snapshot=claim.snapshot,
+        trigger=claim.trigger,
+        takes_over=claim.fence,
+    )
+    return state.model_copy(update={"successor": successor, "attempts": attempt})
+
+
+def enqueue(fleet: str, state: FleetState, queued: Queued) -> tuple[FleetState, bool]:
+    """Let a snapshot wait for the fleet; False when one that waits already comes first.
+
+    Only one waits: a person's before an automatic one, then the newer data.
+
+    Raises
+    ------
+    StalePlanError
+        The fleet is free by now: plan again.
+    """
+    if state.claim is None:
+        raise StalePlanError(f"Fleet {fleet} is free by now.")
+    waiting = state.queued
+    if waiting is not None and _comes_first(waiting, queued):
+        return state, False
+    return state.model_copy(update={"queued": queued}), True
+
+
+def _comes_first(waiting: Queued, other: Queued) -> bool:
+    if (waiting.trigger is Trigger.PERSON) != (other.trigger is Trigger.PERSON):
+        return waiting.trigger is Trigger.PERSON
+    if waiting.trigger is Trigger.PERSON or waiting.data_time is None or other.data_time is None:
+        return False
+    return waiting.data_time >= other.data_time
 
 
 def prove_claim(fleet: str, state: FleetState, *, execution: str, fence: int) -> Claim:
@@ -207,9 +365,15 @@ def note_intent(
     return state.model_copy(update={"claim": noted})
 
 
-def turn_back(state: FleetState, claim: Claim) -> FleetState:
-    """Write down that the fleet is being rolled back."""
-    return state.model_copy(update={"claim": claim.model_copy(update={"phase": Phase.BACK})})
+def note_refresh(state: FleetState, claim: Claim, refresh: RefreshNote) -> FleetState:
+    """Write down which refresh is watched, for an execution that may have to take over."""
+    return state.model_copy(update={"claim": claim.model_copy(update={"refresh": refresh})})
+
+
+def turn_back(state: FleetState, claim: Claim, *, why: str, against_data: bool) -> FleetState:
+    """Write down that the fleet is being rolled back, and why."""
+    turned = {"phase": Phase.BACK, "why": why, "against_data": against_data}
+    return state.model_copy(update={"claim": claim.model_copy(update=turned)})
 
 
 def promote(state: FleetState, release: Release, replaced: RollbackTarget) -> FleetState:
@@ -227,9 +391,63 @@ def promote(state: FleetState, release: Release, replaced: RollbackTarget) -> Fl
     return state.model_copy(update={"live": release, "previous": state.live or found})
 
 
-def give_up_claim(state: FleetState, hold: Hold | None) -> FleetState:
-    """End a rollout: the claim goes, and in the same write a hold may come."""
-    return state.model_copy(update={"claim": None, "waiting": None, "hold": hold or state.hold})
+def give_up_claim(fleet: str, state: FleetState, hold: Hold | None) -> FleetState:
+    """End a rollout: in one write the claim goes, a hold may come, and the queue moves up.
+
+    What is queued becomes the successor, whose start follows, unless the fleet is held now and
+    nobody asked for it in person.
+    """
+    held = hold or state.hold
+    freed = state.model_copy(update={"claim": None, "waiting": None, "hold": held})
+    queued = state.queued
+    if queued is None or (held is not None and queued.trigger is not Trigger.PERSON):
+        return freed
+    attempt = state.attempts + 1
+    successor = Successor(
+        name=execution_name(fleet, queued.snapshot, attempt),
+        snapshot=queued.snapshot,
+        trigger=queued.trigger,
+    )
+    return freed.model_copy(
+        update={"queued": None, "successor": successor, "attempts": attempt}
+    )
+
+
+# -- operations -----------------------------------------------------------------------------------
+
+
+def set_hold(state: FleetState, hold: Hold, *, roll_back: bool) -> FleetState:
+    """Hold a fleet, and if asked, have the rollout that runs rolled back."""
+    held = state.model_copy(update={"hold": hold})
+    if state.claim is None or not roll_back:
+        return held
+    return stop_claim(held, state.claim, f"{hold.by} holds the fleet: {hold.reason}")
+
+
+def stop_claim(state: FleetState, claim: Claim, why: str) -> FleetState:
+    """Ask for the running rollout to be rolled back, and for a hold behind it."""
+    stopped = claim.model_copy(update={"stop": why, "hold_after": claim.hold_after or why})
+    return state.model_copy(update={"claim": stopped})
+
+
+def resume(fleet: str, state: FleetState) -> FleetState:
+    """Lift a hold; what is queued moves up when nothing runs."""
+    freed = state.model_copy(update={"hold": None})
+    return freed if state.claim is not None else give_up_claim(fleet, freed, None)
+
+
+def name_next(
+    fleet: str, state: FleetState, snapshot: str, trigger: Trigger, now: datetime
+) -> FleetState:
+    """Write down the next execution of a free fleet, unless one is named or something changed."""
+    held = state.hold is not None and state.hold.stands(now)
+    if state.claim is not None or state.successor is not None or held:
+        return state
+    attempt = state.attempts + 1
+    successor = Successor(
+        name=execution_name(fleet, snapshot, attempt), snapshot=snapshot, trigger=trigger
+    )
+    return state.model_copy(update={"successor": successor, "attempts": attempt})
 
 
 # -- signals --------------------------------------------------------------------------------------

@@ -16,7 +16,8 @@ class SkipReason(StrEnum):
     ALREADY_LIVE = "AlreadyLive"
     HELD = "Held"
     SUPERSEDED = "Superseded"
-    BUSY = "Busy"
+    QUEUED = "Queued"
+    STOPPED = "Stopped"
     NO_FLEET = "NoFleet"
 
 
@@ -35,6 +36,7 @@ def decide(
     snapshot: Snapshot | None,
     trigger: Trigger,
     execution: str,
+    now: datetime,
 ) -> Decision:
     """Decide on a rollout of one snapshot.
 
@@ -47,7 +49,7 @@ def decide(
             message=f"{snapshot_id} is already live on fleet {fleet}. Nothing to do.",
         )
     automatic = trigger is not Trigger.PERSON
-    if automatic and state.hold is not None:
+    if automatic and state.hold is not None and state.hold.stands(now):
         hold = state.hold
         return Decision(
             skip=SkipReason.HELD,
@@ -58,7 +60,7 @@ def decide(
         )
     ours = state.claim is not None and state.claim.execution == execution
     if automatic and not ours and snapshot is not None:
-        newer = _newer_live(state, snapshot)
+        newer = newer_live(state, snapshot)
         if newer is not None:
             return Decision(
                 skip=SkipReason.SUPERSEDED,
@@ -71,7 +73,7 @@ def decide(
     return Decision(skip=None, message=f"{snapshot_id} is to be rolled out to fleet {fleet}.")
 
 
-def _newer_live(state: FleetState, snapshot: Snapshot) -> datetime | None:
+def newer_live(state: FleetState, snapshot: Snapshot) -> datetime | None:
     """The live release's data time when it is at or past the snapshot's, else None."""
     at = data_time(snapshot).at
     live = state.live.data_time if state.live else None

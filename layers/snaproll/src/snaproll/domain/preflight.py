@@ -34,7 +34,8 @@ class FleetEvidence:
 
     ``view`` is None when the group does not exist; ``template`` is None when the group saves no
     numbered version or the version is gone; ``alarms`` maps each alarm of the fleet's policy that
-    exists to its state; ``rollback_snapshot_ready`` is None when the template names no snapshot.
+    exists to its state; ``rollback_snapshot_ready`` is None when the template names no snapshot;
+    ``by_hand`` tells that a person asked for a certain snapshot with a reason.
     """
 
     environment: str
@@ -43,6 +44,7 @@ class FleetEvidence:
     alarms: Mapping[str, str]
     active_refresh: Refresh | None
     rollback_snapshot_ready: bool | None
+    by_hand: bool = False
 
 
 def inspect(fleet: Fleet, evidence: FleetEvidence) -> Report:
@@ -75,8 +77,8 @@ def _checks(fleet: Fleet, evidence: FleetEvidence) -> list[Check]:
         found,
         *_group_checks(fleet, view, evidence),
         *_template_checks(fleet, view, evidence),
-        *_health_checks(fleet, view),
-        *_alarm_checks(fleet, evidence.alarms),
+        *_health_checks(fleet, view, by_hand=evidence.by_hand),
+        *_alarm_checks(fleet, evidence.alarms, by_hand=evidence.by_hand),
     ]
 
 
@@ -222,7 +224,7 @@ def _rollback_check(template: TemplateFacts, *, ready: bool | None) -> Check:
     )
 
 
-def _health_checks(fleet: Fleet, view: FleetView) -> list[Check]:
+def _health_checks(fleet: Fleet, view: FleetView, *, by_hand: bool) -> list[Check]:
     group, floor = view.group, fleet.policy.refresh.floor(view.group.desired)
     healthy = view.healthy_count()
     return [
@@ -234,14 +236,15 @@ def _health_checks(fleet: Fleet, view: FleetView) -> list[Check]:
         ),
         check(
             "fleet-healthy",
-            fine=healthy >= floor,
+            # Bad live data must not stand in the way of its own repair.
+            fine=healthy >= floor or by_hand,
             good=f"{healthy} of {group.desired} instances are healthy, {floor} are needed",
             bad=f"{healthy} of {group.desired} instances are healthy and {floor} are needed",
         ),
     ]
 
 
-def _alarm_checks(fleet: Fleet, alarms: Mapping[str, str]) -> list[Check]:
+def _alarm_checks(fleet: Fleet, alarms: Mapping[str, str], *, by_hand: bool) -> list[Check]:
     wanted = fleet.policy.health.alarms
     missing = ", ".join(name for name in wanted if name not in alarms)
     not_ok = ", ".join(
@@ -258,8 +261,12 @@ def _alarm_checks(fleet: Fleet, alarms: Mapping[str, str]) -> list[Check]:
         ),
         check(
             "alarms-ok",
-            fine=not not_ok,
-            good="every alarm of the fleet is OK",
+            fine=not not_ok or by_hand,
+            good=(
+                f"left out, because a person asked for this rollout: {not_ok}"
+                if not_ok
+                else "every alarm of the fleet is OK"
+            ),
             bad=f"{not_ok}; Auto Scaling starts no refresh under such an alarm",
         ),
     ]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from snaproll.aws.ledger import Change
+from datetime import datetime
+
 from snaproll.contracts import (
     Claimed,
     Ended,
+    Recorded,
     ReleaseFleetRequest,
     Rollout,
     RolloutEvent,
@@ -17,11 +20,16 @@ from snaproll.domain.ledger import (
     FleetState,
     Hold,
     Outcome,
+    Queued,
     Record,
+    Trigger,
+    enqueue,
     give_up_claim,
     prove_claim,
     take_claim,
+    take_over,
 )
+from snaproll.domain.snapshot import data_time
 from snaproll.domain.watch import Watch
 from snaproll.errors import ClaimLostError
 from snaproll.runtime import Runtime
@@ -32,12 +40,13 @@ EVENT_OF = {
     Outcome.FLEET_NOT_READY: "Fleet Not Ready",
     Outcome.ROLLED_BACK: "Rolled Back",
     Outcome.NEEDS_ATTENTION: "Needs Attention",
+    Outcome.STOPPED: "Fleet Held",
 }
 """The detail-type of the domain event that tells of each outcome."""
 
 
 def claim_fleet(request: StepRequest, runtime: Runtime) -> Claimed:
-    """Take the right to change the fleet.
+    """Take the right to change the fleet, or take it over from a rollout that died.
 
     Raises
     ------
@@ -45,12 +54,19 @@ def claim_fleet(request: StepRequest, runtime: Runtime) -> Claimed:
         Another rollout has it.
     StalePlanError
         The ledger changed since the plan.
+    ClaimLostError
+        What was to be taken over is gone.
     """
     rollout = request.rollout
     policy = rollout.policy
     watch = Watch(group=policy.auto_scaling_group, alarms=policy.health.alarms)
 
     def transition(state: FleetState) -> Change:
+        if rollout.takes_over is not None:
+            taken = take_over(
+                rollout.fleet, state, fence=rollout.takes_over, execution=rollout.execution
+            )
+            return Change(taken, watch=watch)
         claimed = take_claim(
             rollout.fleet,
             state,
@@ -59,14 +75,86 @@ def claim_fleet(request: StepRequest, runtime: Runtime) -> Claimed:
             snapshot=rollout.snapshot,
             trigger=rollout.trigger,
             now=runtime.now(),
+            hold_after=rollout.by_hand if rollout.goes_back else None,
         )
         return Change(claimed, watch=watch)
 
     state = runtime.ledger.change(rollout.fleet, transition)
+    claim = prove_claim(
+        rollout.fleet, state, execution=rollout.execution, fence=state.fence
+    )
     claimed = rollout.model_copy(update={"fence": state.fence})
-    message = f"The rollout of {rollout.snapshot} to fleet {rollout.fleet} began."
+    how = "began" if claim.takeovers == 0 else "was taken over from one that died"
+    message = f"The rollout of {rollout.snapshot} to fleet {rollout.fleet} {how}."
     runtime.announcements.publish("Rollout Started", event_of(claimed, message, runtime))
-    return Claimed(message=message, rollout=claimed)
+    return Claimed(
+        message=message,
+        rollout=claimed,
+        phase=claim.phase,
+        candidate=claim.candidate,
+        target=claim.target,
+        refresh=claim.refresh,
+        why=claim.why,
+        against_data=claim.against_data,
+    )
+
+
+def queue_behind(request: StepRequest, runtime: Runtime) -> Recorded:
+    """Let the snapshot wait for the fleet; only the newest waits, a person's before it.
+
+    Raises
+    ------
+    StalePlanError
+        The fleet is free by now.
+    """
+    rollout = request.rollout
+    snapshot = runtime.snapshots.get(rollout.snapshot)
+    queued = Queued(
+        snapshot=rollout.snapshot,
+        trigger=rollout.trigger,
+        data_time=data_time(snapshot).at if snapshot else None,
+        asked_at=runtime.now(),
+    )
+    waits = False
+
+    def transition(state: FleetState) -> Change:
+        nonlocal waits
+        after, waits = enqueue(rollout.fleet, state, queued)
+        return Change(after)
+
+    state = runtime.ledger.change(rollout.fleet, transition)
+    holder = state.claim.snapshot if state.claim else "another snapshot"
+    if waits:
+        return Recorded(
+            message=(
+                f"Fleet {rollout.fleet} is being rolled onto {holder}. {rollout.snapshot} waits "
+                f"and is rolled out by itself when that has ended."
+            )
+        )
+    first = state.queued.snapshot if state.queued else ""
+    return Recorded(
+        message=f"{first} already waits for fleet {rollout.fleet} and comes before "
+        f"{rollout.snapshot}."
+    )
+
+
+def start_successor(fleet: str, state: FleetState, runtime: Runtime) -> str | None:
+    """Start the execution that the ledger names as the next one; its name.
+
+    Starting it again is harmless: the name is taken then.
+    """
+    successor = state.successor
+    if successor is None:
+        return None
+    content: dict[str, object] = {
+        "fleet": fleet,
+        "snapshot": successor.snapshot,
+        "trigger": successor.trigger.value,
+    }
+    if successor.takes_over is not None:
+        content["takes_over"] = successor.takes_over
+    runtime.executions.start(runtime.settings.rollout_machine, successor.name, content)
+    return successor.name
 
 
 def prove(rollout: Rollout, runtime: Runtime) -> Claim:
@@ -108,15 +196,11 @@ def release_fleet(request: ReleaseFleetRequest, runtime: Runtime) -> Ended:
         refresh_id=request.refresh.id if request.refresh else None,
         checks=request.checks,
     )
-    hold = (
-        Hold(by="snaproll", reason=message, since=now)
-        if request.outcome is Outcome.NEEDS_ATTENTION
-        else None
-    )
 
     def transition(state: FleetState) -> Change:
-        prove_claim(rollout.fleet, state, execution=rollout.execution, fence=rollout.fence)
-        return Change(give_up_claim(state, hold), record=record, unwatch=True)
+        claim = prove_claim(rollout.fleet, state, execution=rollout.execution, fence=rollout.fence)
+        hold = _hold_left(request, claim, message, now)
+        return Change(give_up_claim(rollout.fleet, state, hold), record=record, unwatch=True)
 
     try:
         runtime.ledger.change(rollout.fleet, transition)
@@ -139,12 +223,25 @@ def release_fleet(request: ReleaseFleetRequest, runtime: Runtime) -> Ended:
         ),
     )
     runtime.count(record.outcome.value, rollout.fleet)
+    start_successor(rollout.fleet, runtime.ledger.state(rollout.fleet), runtime)
     return Ended(
         fleet=rollout.fleet,
         snapshot=rollout.snapshot,
         outcome=record.outcome,
         message=record.message,
     )
+
+
+def _hold_left(
+    request: ReleaseFleetRequest, claim: Claim, message: str, now: datetime
+) -> Hold | None:
+    """The hold that a rollout leaves behind in the write that ends its claim."""
+    if request.outcome is Outcome.NEEDS_ATTENTION:
+        return Hold(by="snaproll", reason=message, since=now)
+    back_by_hand = claim.trigger is Trigger.PERSON and request.outcome is Outcome.LIVE
+    if claim.hold_after is not None and (back_by_hand or claim.stop is not None):
+        return Hold(by="an operator", reason=claim.hold_after, since=now)
+    return None
 
 
 def _sentence(request: ReleaseFleetRequest) -> str:
@@ -161,6 +258,8 @@ def _sentence(request: ReleaseFleetRequest) -> str:
             serves = f" The fleet serves {back_to} again." if back_to else ""
             kept = " The snapshot is quarantined and is not rolled out again by itself."
             return f"{what} was rolled back: {reason}.{serves}{kept if request.quarantined else ''}"
+        case Outcome.STOPPED:
+            return f"{what} was stopped: {reason}. Nothing was changed. The fleet is held."
         case Outcome.NEEDS_ATTENTION:
             link = console_link(rollout.execution)
             return (

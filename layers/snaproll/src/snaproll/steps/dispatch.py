@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from snaproll.contracts import ConfigurationEvent, Dispatched, SnapshotEvent
 from snaproll.domain.fleet import Fleet
-from snaproll.domain.ledger import Trigger
+from snaproll.domain.ledger import Trigger, execution_name
 from snaproll.domain.snapshot import Snapshot, matches
 from snaproll.errors import NotYetVisibleError
 from snaproll.runtime import Runtime
@@ -40,14 +40,6 @@ def dispatch_snapshot(notice: SnapshotEvent, runtime: Runtime) -> Dispatched:
             fresh = runtime.executions.start(runtime.settings.rollout_machine, name, content)
             (started if fresh else known).append(name)
     return Dispatched(started=started, already_known=known)
-
-
-def execution_name(fleet: str, snapshot: str, attempt: int) -> str:
-    """The name that makes a second start of the same attempt impossible.
-
-    At most 40 + 1 + 22 + 1 + 4 characters of the 80 that Step Functions allows.
-    """
-    return f"{fleet}-{snapshot}-{attempt}"
 
 
 def fleets_of(snapshot: Snapshot, account: str, runtime: Runtime) -> list[Fleet]:

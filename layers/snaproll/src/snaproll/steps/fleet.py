@@ -22,6 +22,7 @@ def inspect_fleet(request: StepRequest, runtime: Runtime) -> FleetReport:
         view=view,
         template=template,
         alarms=runtime.alarms.states(policy.health.alarms),
+        by_hand=request.rollout.by_hand is not None,
         active_refresh=runtime.refreshes.active(view.group.name) if view else None,
         rollback_snapshot_ready=(
             _launchable(template.data_snapshot, runtime)

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
-from snaproll.contracts import Plan, PlanRequest, Rollout, RolloutRequest, SnapshotEvent
+from snaproll.contracts import (
+    OperatorRequest,
+    Plan,
+    PlanRequest,
+    Rollout,
+    RolloutRequest,
+    SnapshotEvent,
+)
 from snaproll.domain.fleet import Fleet
-from snaproll.domain.ledger import FleetState, Trigger
-from snaproll.domain.plan import SkipReason, decide
+from snaproll.domain.ledger import FleetState, Trigger, quiet_seconds
+from snaproll.domain.plan import SkipReason, decide, newer_live
 from snaproll.domain.snapshot import Snapshot, data_time, lies_ahead, matches
 from snaproll.errors import (
     InvalidEventError,
@@ -20,6 +27,8 @@ from snaproll.runtime import Runtime
 from snaproll.steps.dispatch import fleets_of
 
 LATEST = "latest"
+PREVIOUS = "previous"
+_OPERATIONS = frozenset({"hold", "resume", "lift_quarantine"})
 
 
 def plan_rollout(request: PlanRequest, runtime: Runtime) -> Plan:
@@ -32,40 +41,63 @@ def plan_rollout(request: PlanRequest, runtime: Runtime) -> Plan:
     UnknownFleetError, InvalidFleetConfigurationError
         When the fleet is not configured, or wrongly.
     NoEligibleSnapshotError
-        When the newest snapshot is asked for and there is none.
+        When the newest or the previous snapshot is asked for and there is none.
     """
     wanted = _request_in(request, runtime)
     if isinstance(wanted, Plan):
         return wanted
     fleet = runtime.fleets.get(wanted.fleet)
+    if isinstance(wanted, OperatorRequest):
+        return Plan(skip=None, message="An operation on the fleet.", rollout=None, operation=wanted)
     state = runtime.ledger.state(fleet.name)
-    if wanted.snapshot == LATEST:
-        snapshot: Snapshot | None = _newest_eligible(fleet, runtime)
-        snapshot_id = snapshot.id if snapshot else ""
-    else:
-        snapshot_id = wanted.snapshot
-        snapshot = runtime.snapshots.get(snapshot_id)
-    plan = _plan(request, fleet, state, snapshot_id, snapshot, wanted.trigger)
-    return plan.model_copy(update={"dry_run": wanted.dry_run})
+    if wanted.takes_over is not None:
+        return _plan_takeover(request, fleet, state, wanted.takes_over)
+    return _plan(request, wanted, fleet, state, runtime)
 
 
 def _plan(
     request: PlanRequest,
+    wanted: RolloutRequest,
     fleet: Fleet,
     state: FleetState,
-    snapshot_id: str,
-    snapshot: Snapshot | None,
-    trigger: Trigger,
+    runtime: Runtime,
 ) -> Plan:
+    snapshot_id, snapshot = _snapshot(wanted, fleet, state, runtime)
+    stopped = runtime.stop_reason()
+    if stopped is not None and not wanted.dry_run:
+        return Plan(
+            skip=SkipReason.STOPPED,
+            message=(
+                f"Every rollout of this environment is stopped: {stopped}. Delete the parameter "
+                f"{runtime.settings.stop_parameter} to go on."
+            ),
+            rollout=None,
+        )
     decision = decide(
         fleet.name,
         state,
         snapshot_id=snapshot_id,
         snapshot=snapshot,
-        trigger=trigger,
+        trigger=wanted.trigger,
         execution=request.execution.id,
+        now=runtime.now(),
     )
-    rollout = Rollout(
+    named = wanted.trigger is Trigger.PERSON and wanted.snapshot != LATEST
+    rollout = _rollout(request, fleet, state, snapshot_id, wanted.trigger).model_copy(
+        update={
+            "by_hand": wanted.reason if named else None,
+            "goes_back": snapshot is not None and newer_live(state, snapshot) is not None,
+        }
+    )
+    return Plan(
+        skip=decision.skip, dry_run=wanted.dry_run, message=decision.message, rollout=rollout
+    )
+
+
+def _rollout(
+    request: PlanRequest, fleet: Fleet, state: FleetState, snapshot_id: str, trigger: Trigger
+) -> Rollout:
+    return Rollout(
         fleet=fleet.name,
         policy=fleet.policy,
         snapshot=snapshot_id,
@@ -74,17 +106,65 @@ def _plan(
         started_at=request.execution.started_at,
         planned_revision=state.revision,
     )
-    return Plan(skip=decision.skip, message=decision.message, rollout=rollout)
 
 
-def _request_in(request: PlanRequest, runtime: Runtime) -> RolloutRequest | Plan:
+def _plan_takeover(request: PlanRequest, fleet: Fleet, state: FleetState, fence: int) -> Plan:
+    """Go on where a dead rollout stopped, if its claim still stands."""
+    claim = state.claim
+    ours = claim is not None and claim.execution == request.execution.id
+    if claim is None or (claim.fence != fence and not ours):
+        return Plan(
+            skip=SkipReason.SUPERSEDED,
+            message=f"The claim on fleet {fleet.name} that was to be taken over is gone.",
+            rollout=None,
+        )
+    rollout = _rollout(request, fleet, state, claim.snapshot, claim.trigger)
+    return Plan(
+        skip=None,
+        message=f"The rollout of {claim.snapshot} to fleet {fleet.name} is taken over.",
+        rollout=rollout.model_copy(update={"takes_over": fence}),
+        quiet_seconds=quiet_seconds(claim.takeovers),
+    )
+
+
+def _snapshot(
+    wanted: RolloutRequest, fleet: Fleet, state: FleetState, runtime: Runtime
+) -> tuple[str, Snapshot | None]:
+    if wanted.snapshot == LATEST:
+        newest = newest_eligible(fleet, runtime)
+        if newest is None:
+            raise NoEligibleSnapshotError(_how_to_publish(fleet))
+        return newest.id, newest
+    if wanted.snapshot != PREVIOUS:
+        return wanted.snapshot, runtime.snapshots.get(wanted.snapshot)
+    if wanted.reason is None:
+        raise InvalidRequestError(
+            'Going back to the previous snapshot needs a reason: {"fleet": …, "snapshot": '
+            '"previous", "reason": "…"}. It holds the fleet, so that automation does not undo it.'
+        )
+    if state.previous is None:
+        raise NoEligibleSnapshotError(
+            f"The ledger knows no release of fleet {fleet.name} before the live one. Name a "
+            f'snapshot: {{"fleet": "{fleet.name}", "snapshot": "snap-…", "reason": "…"}}.'
+        )
+    return state.previous.snapshot, runtime.snapshots.get(state.previous.snapshot)
+
+
+def _request_in(
+    request: PlanRequest, runtime: Runtime
+) -> RolloutRequest | OperatorRequest | Plan:
     raw = request.input
     if isinstance(raw, dict) and "detail-type" in raw:
         return _request_of_event(raw, runtime)
+    operates = isinstance(raw, dict) and not _OPERATIONS.isdisjoint(raw)
     try:
-        return RolloutRequest.model_validate(raw)
+        return (OperatorRequest if operates else RolloutRequest).model_validate(raw)
     except ValidationError as error:
-        example = '{"fleet": "<name>"} or {"fleet": "<name>", "snapshot": "snap-…"}'
+        example = (
+            '{"fleet": "<name>", "hold": "<reason>", "by": "<name>"}'
+            if operates
+            else '{"fleet": "<name>"} or {"fleet": "<name>", "snapshot": "snap-…"}'
+        )
         raise InvalidRequestError(
             f"{explain('The execution input', error)} Start it again with, for example, {example}."
         ) from error
@@ -120,22 +200,24 @@ def _request_of_event(raw: object, runtime: Runtime) -> RolloutRequest | Plan:
     return RolloutRequest(fleet=fleet_name, snapshot=snapshot_id, trigger=Trigger.SNAPSHOT)
 
 
-def _newest_eligible(fleet: Fleet, runtime: Runtime) -> Snapshot:
+def newest_eligible(fleet: Fleet, runtime: Runtime) -> Snapshot | None:
+    """The newest snapshot by data time that the fleet's rule selects and nothing condemned."""
     rule = fleet.policy.snapshots
-    bad, now = runtime.ledger.quarantined(fleet.name), runtime.now()
+    bad = runtime.ledger.condemned(fleet.name)
     dated = [
         (at, snapshot.id, snapshot)
         for snapshot in runtime.snapshots.selected(rule.tags, rule.owners)
-        # EC2's filters take * and ? in a value for wildcards; the fleet's rule does not.
-        if snapshot.id not in bad and matches(snapshot, rule.tags)
-        if (at := data_time(snapshot).at) is not None and not lies_ahead(at, now)
+        if snapshot.id not in bad and (at := data_time(snapshot).at) is not None
     ]
-    if not dated:
-        tags = ",".join(f"{{Key={key},Value={value}}}" for key, value in rule.tags.items())
-        raise NoEligibleSnapshotError(
-            f"Fleet {fleet.name} has no eligible snapshot: none that is completed, owned by "
-            f"{', '.join(rule.owners)}, tagged {rule.tags}, dated and not quarantined. Publish "
-            f"one: aws ec2 create-snapshot --volume-id <data volume of the writer> "
-            f"--tag-specifications 'ResourceType=snapshot,Tags=[{tags}]'"
-        )
-    return max(dated)[2]
+    return max(dated)[2] if dated else None
+
+
+def _how_to_publish(fleet: Fleet) -> str:
+    rule = fleet.policy.snapshots
+    tags = ",".join(f"{{Key={key},Value={value}}}" for key, value in rule.tags.items())
+    return (
+        f"Fleet {fleet.name} has no eligible snapshot: none that is completed, owned by "
+        f"{', '.join(rule.owners)}, tagged {rule.tags}, dated, and neither rejected nor "
+        f"quarantined. Publish one: aws ec2 create-snapshot --volume-id <data volume of the "
+        f"writer> --tag-specifications 'ResourceType=snapshot,Tags=[{tags}]'"
+    )

@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from snaproll.aws.ledger import Change
-from snaproll.contracts import RefreshRef, RefreshStarted, ReleaseRequest, RollBackRequest, Rollout
+from snaproll.contracts import RefreshStarted, ReleaseRequest, RollBackRequest, Rollout
 from snaproll.domain.fleet import FleetPolicy
 from snaproll.domain.group import Group, Refresh, RefreshStatus
-from snaproll.domain.ledger import Claim, FleetState, note_intent, prove_claim, turn_back
+from snaproll.domain.ledger import (
+    Claim,
+    FleetState,
+    RefreshNote,
+    note_intent,
+    note_refresh,
+    prove_claim,
+    turn_back,
+)
 from snaproll.domain.release import TemplateVersion
 from snaproll.errors import RefreshRefusedError, RefreshStillEndingError
 from snaproll.runtime import Runtime
@@ -49,7 +57,7 @@ def start_refresh(request: ReleaseRequest, runtime: Runtime) -> RefreshStarted:
                 f"The group {group.name} saves {group.saved_text} and not {request.target.template}"
                 f" any more: somebody changed it after it was inspected. Start the rollout again."
             )
-        alarms = policy.health.alarms
+        alarms = _guards(rollout, runtime)
         refresh_id = _start_or_find(
             lambda: runtime.refreshes.start_forward(group.name, wanted, policy.refresh, alarms),
             claim,
@@ -59,12 +67,33 @@ def start_refresh(request: ReleaseRequest, runtime: Runtime) -> RefreshStarted:
         )
     else:
         refresh_id = started.id
+    refresh = claim.refresh or _reference(refresh_id, started, group, runtime)
+    _note(rollout, refresh, runtime)
     return RefreshStarted(
         message=(
             f"The instance refresh {refresh_id} replaces {group.desired} instances of "
             f"{group.name} with {wanted}."
         ),
-        refresh=_reference(refresh_id, started, group, runtime),
+        refresh=refresh,
+    )
+
+
+def _guards(rollout: Rollout, runtime: Runtime) -> list[str]:
+    """The alarms given to the refresh: all of the fleet's, or for a repair by hand those that are OK.
+
+    Auto Scaling starts no refresh under an alarm that is not OK.
+    """
+    alarms = rollout.policy.health.alarms
+    if rollout.by_hand is None:
+        return alarms
+    states = runtime.alarms.states(alarms)
+    return [name for name in alarms if states.get(name) == "OK"]
+
+
+def _note(rollout: Rollout, refresh: RefreshNote, runtime: Runtime) -> None:
+    runtime.ledger.change(
+        rollout.fleet,
+        lambda state: Change(note_refresh(state, _proven(rollout, state), refresh)),
     )
 
 
@@ -88,31 +117,45 @@ def roll_back(request: RollBackRequest, runtime: Runtime) -> RefreshStarted:
     policy = rollout.policy
 
     def transition(state: FleetState) -> Change:
-        return Change(turn_back(state, _proven(rollout, state)))
+        claim = _proven(rollout, state)
+        return Change(
+            turn_back(state, claim, why=request.reason, against_data=request.against_data)
+        )
 
     claim = _proven(rollout, runtime.ledger.change(rollout.fleet, transition))
     group = _group(policy, runtime)
-    watched = runtime.refreshes.get(group.name, request.refresh.id)
-    if watched is None:
-        raise RefreshRefusedError(
-            f"Auto Scaling does not know the refresh {request.refresh.id} of {group.name} any more."
-        )
+    watched = _watched(request, claim, group, runtime)
     going_back = _reverse(watched, claim, group, target, policy, runtime)
     message = (
         f"Rolling {group.name} back to {target}: {request.reason.rstrip('.')}. "
         f"The refresh {going_back} does it."
     )
     runtime.announcements.publish("Rollback Started", event_of(rollout, message, runtime))
-    found = watched if going_back == watched.id else None
+    found = watched if watched is not None and going_back == watched.id else None
     reference = _reference(going_back, found, group, runtime)
-    return RefreshStarted(
-        message=message,
-        refresh=reference.model_copy(update={"capacity": request.refresh.capacity}),
-    )
+    if request.refresh is not None:
+        reference = reference.model_copy(update={"capacity": request.refresh.capacity})
+    _note(rollout, reference, runtime)
+    return RefreshStarted(message=message, refresh=reference)
+
+
+def _watched(
+    request: RollBackRequest, claim: Claim, group: Group, runtime: Runtime
+) -> Refresh | None:
+    """The refresh to be reversed; None when the rollout had started none."""
+    if request.refresh is None:
+        # Whoever held the claim before died between starting a refresh and noting it, or earlier.
+        return _started_by(claim, group, request.candidate.template, runtime)
+    watched = runtime.refreshes.get(group.name, request.refresh.id)
+    if watched is None:
+        raise RefreshRefusedError(
+            f"Auto Scaling does not know the refresh {request.refresh.id} of {group.name} any more."
+        )
+    return watched
 
 
 def _reverse(
-    watched: Refresh,
+    watched: Refresh | None,
     claim: Claim,
     group: Group,
     target: TemplateVersion,
@@ -120,13 +163,13 @@ def _reverse(
     runtime: Runtime,
 ) -> str:
     """Make Auto Scaling go back by whatever way the refresh's status allows; the refresh's id."""
-    if watched.status in _ROLLING_BACK:
+    if watched is not None and watched.status in _ROLLING_BACK:
         return watched.id
-    if watched.status is RefreshStatus.CANCELLING:
+    if watched is not None and watched.status is RefreshStatus.CANCELLING:
         raise RefreshStillEndingError(
             f"The refresh {watched.id} of {group.name} is being cancelled; it must end first."
         )
-    if watched.status.active:
+    if watched is not None and watched.status.active:
         # The call takes no id. Only one refresh is active at a time, and it is the watched one.
         try:
             runtime.refreshes.roll_back(group.name)
@@ -198,6 +241,6 @@ def _group(policy: FleetPolicy, runtime: Runtime) -> Group:
 
 def _reference(
     refresh_id: str, found: Refresh | None, group: Group, runtime: Runtime
-) -> RefreshRef:
+) -> RefreshNote:
     at = found.started if found and found.started else runtime.now()
-    return RefreshRef(id=refresh_id, started_at=at, capacity=group.desired)
+    return RefreshNote(id=refresh_id, started_at=at, capacity=group.desired)

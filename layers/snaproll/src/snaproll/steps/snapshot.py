@@ -34,6 +34,7 @@ def validate_snapshot(request: StepRequest, runtime: Runtime) -> Report:
         device_size_gib=device_size,
         live_data_time=live.data_time if live else _data_time_of(running, runtime),
         quarantined_because=quarantine.reason if quarantine else None,
+        by_hand=rollout.by_hand is not None,
         now=runtime.now(),
     )
     return judge(fleet, evidence)
@@ -67,6 +68,9 @@ def record_rejection(request: RejectionRequest, runtime: Runtime) -> Recorded:
     """
     rollout = request.rollout
     prove(rollout, runtime)
+    runtime.ledger.put_rejection(
+        rollout.fleet, _condemnation(rollout, request.report.message, runtime)
+    )
     _tag(rollout, Role.REJECTED, runtime)
     return Recorded(message=request.report.message)
 
@@ -82,17 +86,20 @@ def quarantine_snapshot(request: QuarantineRequest, runtime: Runtime) -> Recorde
     rollout = request.rollout
     prove(rollout, runtime)
     runtime.ledger.put_quarantine(
-        rollout.fleet,
-        Quarantine(
-            snapshot=rollout.snapshot,
-            reason=request.reason,
-            execution=rollout.execution,
-            at=runtime.now(),
-        ),
+        rollout.fleet, _condemnation(rollout, request.reason, runtime)
     )
     _tag(rollout, Role.ROLLED_BACK, runtime)
     return Recorded(
         message=f"{rollout.snapshot} is quarantined for fleet {rollout.fleet}: {request.reason}."
+    )
+
+
+def _condemnation(rollout: Rollout, reason: str, runtime: Runtime) -> Quarantine:
+    return Quarantine(
+        snapshot=rollout.snapshot,
+        reason=reason,
+        execution=rollout.execution,
+        at=runtime.now(),
     )
 
 

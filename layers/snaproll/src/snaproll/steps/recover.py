@@ -1,0 +1,162 @@
+"""Rollouts that died, and fleets that nothing started: one function of one fleet each.
+
+``recover`` is run when an execution ends badly, and by the scheduled comparison.
+"""
+
+from __future__ import annotations
+
+from snaproll.aws.ledger import Change
+from snaproll.contracts import (
+    ExecutionEvent,
+    FleetEvent,
+    Reconciled,
+    Recorded,
+    ScheduleEvent,
+    console_link,
+)
+from snaproll.domain.fleet import Fleet
+from snaproll.domain.ledger import (
+    MOST_TAKEOVERS,
+    Claim,
+    FleetState,
+    Hold,
+    Outcome,
+    Record,
+    Trigger,
+    give_up_claim,
+    name_next,
+    name_successor,
+    stop_claim,
+)
+from snaproll.domain.snapshot import data_time
+from snaproll.runtime import Runtime
+from snaproll.steps.claim import EVENT_OF, start_successor
+from snaproll.steps.plan import newest_eligible
+
+_ALIVE = frozenset({"RUNNING", "PENDING_REDRIVE"})
+_ABORTED = "ABORTED"
+
+
+def recover_rollout(event: ExecutionEvent, runtime: Runtime) -> Recorded:
+    """Let the fleet of an execution that ended badly be watched again, or held."""
+    for fleet in runtime.ledger.watches():
+        claim = runtime.ledger.state(fleet).claim
+        if claim is not None and claim.execution == event.detail.execution:
+            return Recorded(message=recover(fleet, event.detail.status, runtime))
+    return Recorded(message=f"{event.detail.execution} holds no fleet.")
+
+
+def recover(fleet: str, status: str, runtime: Runtime) -> str:
+    """Deal with a claim whose execution has this status; what was done, in words.
+
+    A claim is never left with a dead execution: a new one takes it over and goes on where the dead
+    one stopped, at most three times; then the fleet is held. An abort is a person's wish to stop:
+    the fleet goes back and is held.
+    """
+    state = runtime.ledger.state(fleet)
+    claim = state.claim
+    if claim is None:
+        started = start_successor(fleet, state, runtime)
+        return f"Started {started}." if started else f"Nothing holds fleet {fleet}."
+    if status in _ALIVE:
+        return f"{claim.execution} runs."
+    if claim.takeovers >= MOST_TAKEOVERS:
+        reason = f"its rollout died {MOST_TAKEOVERS + 1} times, the last time as {status}"
+        return _end(fleet, claim, Outcome.NEEDS_ATTENTION, reason, runtime)
+    if status == _ABORTED and claim.candidate is None:
+        return _end(fleet, claim, Outcome.STOPPED, "somebody aborted the execution", runtime)
+
+    def transition(before: FleetState) -> Change:
+        present = before.claim
+        if present is None or present.fence != claim.fence:
+            return Change(before)
+        if status == _ABORTED:
+            before = stop_claim(before, present, "somebody aborted the execution")
+        return Change(name_successor(fleet, before, claim))
+
+    state = runtime.ledger.change(fleet, transition)
+    started = start_successor(fleet, state, runtime)
+    return f"The rollout of {claim.snapshot} to fleet {fleet} died ({status}); {started} goes on."
+
+
+def _end(fleet: str, claim: Claim, outcome: Outcome, reason: str, runtime: Runtime) -> str:
+    now, link = runtime.now(), console_link(claim.execution)
+    message = (
+        f"{claim.snapshot} on fleet {fleet}: {reason}. The fleet is held: no automatic rollout "
+        f"starts. Look at its Auto Scaling group and at {link}."
+    )
+    record = Record(
+        fleet=fleet,
+        snapshot=claim.snapshot,
+        outcome=outcome,
+        message=message,
+        execution=claim.execution,
+        trigger=claim.trigger,
+        started_at=claim.claimed_at,
+        ended_at=now,
+        source=claim.target.template if claim.target else None,
+        candidate=claim.candidate.template if claim.candidate else None,
+        refresh_id=claim.refresh.id if claim.refresh else None,
+    )
+    hold = Hold(by="snaproll", reason=message, since=now)
+
+    def transition(before: FleetState) -> Change:
+        if before.claim is None or before.claim.fence != claim.fence:
+            return Change(before)
+        return Change(give_up_claim(fleet, before, hold), record=record, unwatch=True)
+
+    runtime.ledger.change(fleet, transition)
+    runtime.announcements.publish(
+        EVENT_OF[outcome],
+        FleetEvent(
+            environment=runtime.settings.environment,
+            fleet=fleet,
+            message=message,
+            execution=claim.execution,
+            link=link,
+        ),
+    )
+    return message
+
+
+def reconcile_fleets(_: ScheduleEvent, runtime: Runtime) -> Reconciled:
+    """Compare what is with what should be, for every fleet, and start what is missing."""
+    stopped = runtime.stop_reason()
+    if stopped is not None:
+        return Reconciled(message=f"Stopped: {stopped}.", done=[])
+    done = []
+    for fleet in runtime.fleets.all():
+        if isinstance(fleet, Fleet):
+            done.append(f"{fleet.name}: {_reconcile(fleet, runtime)}")
+        else:
+            done.append(f"{fleet.fleet}: {fleet.problem}")
+    return Reconciled(message=f"{len(done)} fleets compared.", done=done)
+
+
+def _reconcile(fleet: Fleet, runtime: Runtime) -> str:
+    state = runtime.ledger.state(fleet.name)
+    if state.claim is not None:
+        status = runtime.executions.status(state.claim.execution)
+        return recover(fleet.name, status, runtime)
+    if state.successor is not None:
+        return f"Started {start_successor(fleet.name, state, runtime)}."
+    if state.hold is not None and state.hold.stands(runtime.now()):
+        return f"Held: {state.hold.reason}"
+    newest = newest_eligible(fleet, runtime)
+    if newest is None or (state.live is not None and state.live.snapshot == newest.id):
+        return "Nothing to do."
+    at = data_time(newest).at
+    live = state.live.data_time if state.live else None
+    if at is not None and live is not None and at <= live:
+        return "Nothing newer."
+    started = start_successor(
+        fleet.name,
+        runtime.ledger.change(
+            fleet.name,
+            lambda before: Change(
+                name_next(fleet.name, before, newest.id, Trigger.RECONCILE, runtime.now())
+            ),
+        ),
+        runtime,
+    )
+    return f"Started {started}." if started else "Nothing to do."
