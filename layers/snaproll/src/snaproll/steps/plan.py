@@ -17,7 +17,7 @@ from snaproll.errors import (
 )
 from snaproll.explain import explain
 from snaproll.runtime import Runtime
-from snaproll.steps.dispatch import fleets_of
+from snaproll.steps.dispatch import fleets_of, readable_fleets
 
 LATEST = "latest"
 
@@ -97,13 +97,13 @@ def _request_of_event(raw: object, runtime: Runtime) -> RolloutRequest | Plan:
     except ValidationError as error:
         raise InvalidEventError(explain("The event given as execution input", error)) from error
     pairs = []
+    fleets = readable_fleets(runtime)
     for snapshot_id in event.snapshot_ids:
         snapshot = runtime.snapshots.get(snapshot_id)
         if snapshot is None:
             raise NotYetVisibleError(f"{snapshot_id} cannot be seen in account {event.account}.")
-        pairs += [
-            (fleet.name, snapshot_id) for fleet in fleets_of(snapshot, event.account, runtime)
-        ]
+        found = fleets_of(snapshot, fleets, event.account)
+        pairs += [(fleet.name, snapshot_id) for fleet in found]
     if not pairs:
         ids = ", ".join(event.snapshot_ids)
         return Plan(
