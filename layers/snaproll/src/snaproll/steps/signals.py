@@ -55,9 +55,11 @@ def _signal(fleet: str, event: SignalEvent, runtime: Runtime) -> bool:
     def transition(state: FleetState) -> Change:
         nonlocal token
         if state.claim is None:
-            token = None
             return Change(state)
-        after, token = signal(state, runtime.now())
+        after, found = signal(state, runtime.now())
+        # Run again because the first write was made and not answered, it is its own merged signal:
+        # the token found then still has to be used. Waking somebody twice does no harm.
+        token = found or token
         return Change(after)
 
     runtime.ledger.change(fleet, transition)
