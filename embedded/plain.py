@@ -15,7 +15,7 @@ import logging
 import os
 import re
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import IO, TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlencode, urlsplit
 
 import botocore.session
@@ -103,11 +103,15 @@ class PlainServices:
         )
         prepare_request_dict(request, f"https://{model.endpoint_prefix}.amazonaws.com")
         status, headers, body = self._exchanged(model, operation.name, request)
+        content = operation.has_streaming_output and status < FIRST_ERROR_STATUS
         parsed: Reply = create_parser(protocol).parse(
-            {"body": body, "headers": headers, "status_code": status},
+            # botocore would take a stream's bytes for text.
+            {"body": b"" if content else body, "headers": headers, "status_code": status},
             cast("Shape", operation.output_shape),  # or None, which the stubs do not know
         )
         parsed.pop("ResponseMetadata", None)
+        if content and operation.output_shape is not None:
+            parsed[operation.output_shape.serialization["payload"]] = body
         if status < FIRST_ERROR_STATUS:
             return parsed
         error = parsed.get("Error", {})
@@ -162,8 +166,11 @@ def _text(value: str | bytes) -> str:
     return value.decode() if isinstance(value, bytes) else value
 
 
-def _bytes(body: str | bytes) -> bytes:
-    return body.encode() if isinstance(body, str) else body
+def _bytes(body: str | bytes | IO[bytes]) -> bytes:
+    if isinstance(body, str):
+        return body.encode()
+    # botocore makes a file of every streaming body.
+    return body if isinstance(body, bytes) else body.read()
 
 
 def _form(body: dict[str, Any]) -> bytes:

@@ -31,24 +31,33 @@ _SCENARIOS = {
     Scenario.SLOW: 2,
     Scenario.FLAPPING: 2,
 }
-_STEPS = {
-    "PlanRolloutFunction": 1,
-    "ClaimFleetFunction": 2,
-    "ValidateSnapshotFunction": 1,
-    "RecordRejectionFunction": 1,
-    "InspectFleetFunction": 1,
-    "UpdateLaunchTemplateFunction": 4,
-    "StartRefreshFunction": 5,
-    "AwaitSignalFunction": 3,
-    "WatchHealthFunction": 2,
-    "PromoteReleaseFunction": 3,
-    "RollBackFunction": 5,
-    "DeleteTemplateVersionFunction": 3,
-    "QuarantineSnapshotFunction": 2,
-    "ReleaseFleetFunction": 3,
+_STEPS: dict[str, tuple[str, ...]] = {
+    "PlanRolloutFunction": (),
+    "ClaimFleetFunction": ("TransactWriteItems", "PutEvents"),
+    "ValidateSnapshotFunction": (),
+    "RecordRejectionFunction": ("CreateTags",),
+    "InspectFleetFunction": (),
+    "UpdateLaunchTemplateFunction": ("CreateLaunchTemplateVersion",),
+    "StartRefreshFunction": ("PutItem", "StartInstanceRefresh"),
+    "AwaitSignalFunction": ("PutItem", "SendTaskSuccess"),
+    "WatchHealthFunction": (),
+    "PromoteReleaseFunction": ("ModifyLaunchTemplate", "PutItem", "CreateTags"),
+    "RollBackFunction": (
+        "PutItem",
+        "RollbackInstanceRefresh",
+        "UpdateAutoScalingGroup",
+        "StartInstanceRefresh",
+        "PutEvents",
+    ),
+    "DeleteTemplateVersionFunction": ("DeleteLaunchTemplateVersions",),
+    "QuarantineSnapshotFunction": ("PutItem", "CreateTags"),
+    "ReleaseFleetFunction": ("TransactWriteItems", "PutEvents"),
 }
-"""The state machine's functions, by how much there is to find in them."""
-_EVENT_FUNCTIONS = ("DispatchSnapshotFunction", "SignalRolloutFunction")
+"""The state machine's functions, and the calls by which each changes something."""
+_EVENT_FUNCTIONS = {
+    "DispatchSnapshotFunction": ("StartExecution",),
+    "SignalRolloutFunction": ("PutItem", "SendTaskSuccess"),
+}
 _SOURCES = ("aws.autoscaling", "aws.autoscaling", "aws.cloudwatch", "aws.states", "snaproll")
 _HEALTHY_RANGES = ((100, 150), (100, 150), (100, 100), (100, 200), (90, 110), (50, 100), (0, 100))
 _CHECKPOINTS = ((), (25, 100), (10, 50, 100), (50, 100), (1, 100))
@@ -142,10 +151,13 @@ def _arrivals(dice: Random) -> tuple[float, ...]:
 
 def _noise(dice: Random, fleet: FleetSetup, span: float) -> Iterator[Entry]:
     for _ in range(dice.choice((0, 0, 1, 2, 3))):
-        yield _fault(dice, dice.choices(list(_STEPS), list(_STEPS.values()))[0], span)
-    for function in _EVENT_FUNCTIONS:
+        # Where there is more to change there is more to find.
+        weights = [1 + 2 * len(changing) for changing in _STEPS.values()]
+        function = dice.choices(list(_STEPS), weights)[0]
+        yield _fault(dice, function, _STEPS[function], span)
+    for function, changing in _EVENT_FUNCTIONS.items():
         if dice.random() < 0.1:
-            yield _fault(dice, function, span)
+            yield _fault(dice, function, changing, span)
     for _ in range(dice.choice((0, 0, 2, 5))):
         yield EventTravels(
             at=dice.uniform(0, span),
@@ -162,14 +174,16 @@ def _noise(dice: Random, fleet: FleetSetup, span: float) -> Iterator[Entry]:
         yield from _alarm(dice, dice.uniform(0, span))
 
 
-def _fault(dice: Random, function: str, span: float) -> CallsFail:
+def _fault(dice: Random, function: str, changing: tuple[str, ...], span: float) -> CallsFail:
     failure = dice.choice(list(Failure))
     tries = 1 if failure.deadly else _SDK_TRIES
+    aimed = changing and dice.random() < 0.5
     return CallsFail(
         # Early ones meet the first rollout, which is the only one that every seed has.
         at=0.0 if dice.random() < 0.5 else dice.uniform(0, span),
         function=function,
-        nth=dice.randint(1, 10),
+        operation=dice.choice(changing) if aimed else None,
+        nth=dice.choice((1, 1, 2)) if aimed else dice.randint(1, 10),
         failure=failure,
         times=dice.randint(1, _MOST_FAILED_RUNS * tries),
     )

@@ -77,6 +77,8 @@ class Injections:
     def _before(self, call: Call) -> None:
         for armed in self._faults.get(call.caller, ()):
             entry = armed.entry
+            if entry.operation not in (None, call.operation):
+                continue
             armed.met += 1
             if not entry.nth <= armed.met < entry.nth + entry.times:
                 continue

@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from embedded.scenarios.stage import DATA_DEVICE
 from embedded.world.autoscaling.refresh import SUCCESSFUL, InstanceRefresh
+from embedded.world.behaviour import Scenario
 from tests.simulation.observer import Live, Observer, Rollout, Step
 
 SKIPS = frozenset({"AlreadyLive", "Held", "Superseded", "Busy", "NoFleet"})
@@ -63,12 +64,15 @@ class Invariants:
         checks: tuple[Check, ...] = (
             self._one_at_a_time,
             _passed_the_gate,
+            _refreshed_to_is_fit,
             _nothing_twice,
             _live_is_proven,
+            _default_is_proven,
             _saved_is_live,
             _claims_end,
             _outcomes_are_named,
             _nothing_bad_is_left,
+            _quarantine_has_evidence,
         )
         for one in checks:
             for violation in one(self._observer, step):
@@ -120,6 +124,15 @@ def _passed_the_gate(seen: Observer, step: Step) -> Iterator[Violation]:
             why = "; ".join(judged[-1]) if judged else "no gate ever judged it"
             what = f"an instance was launched from {snapshot_id}, which is unfit: {why}"
             yield Violation("I1", what, evidence)
+
+
+def _refreshed_to_is_fit(_: Observer, step: Step) -> Iterator[Violation]:
+    """I1: no refresh is started for a snapshot that did not pass the gate."""
+    actor = step.actor
+    if step.refreshes and actor is not None and (actor.unfit is None or actor.unfit):
+        why = "; ".join(actor.unfit) if actor.unfit else "no gate ever judged it"
+        what = f"{actor.name} started a refresh to {actor.snapshot}, which is unfit: {why}"
+        yield Violation("I1", what)
 
 
 def _nothing_twice(seen: Observer, step: Step) -> Iterator[Violation]:
@@ -189,6 +202,22 @@ def _doubts(seen: Observer, actor: Rollout | None, live: Live) -> Iterator[str]:
         yield "the fleet's alarm was firing at the last look"
 
 
+def _default_is_proven(seen: Observer, _: Step) -> Iterator[Violation]:
+    """I5: ``$Default`` moves only on promotion, which may be under way."""
+    version = seen.scene.default_version
+    if version == seen.live.version:
+        return
+    claimant = seen.claimant
+    refresh = next(iter(claimant.refreshes), None) if claimant else None
+    if claimant and refresh and refresh.status == SUCCESSFUL and version in claimant.versions:
+        return
+    yield Violation(
+        "I5",
+        f"$Default is version {version}, and version {seen.live.version} is live",
+        {"snapshot": seen.scene.snapshot_of(version)},
+    )
+
+
 def _saved_is_live(seen: Observer, _: Step) -> Iterator[Violation]:
     """I3: during a refresh the group's saved version is the last live release."""
     scene = seen.scene
@@ -212,6 +241,7 @@ def _claims_end(seen: Observer, step: Step) -> Iterator[Violation]:
 def _outcomes_are_named(seen: Observer, step: Step) -> Iterator[Violation]:
     """I6: every execution that ended has an outcome, and a record unless it had no claim."""
     for rollout in step.ended:
+        yield from _leaves_nothing_running(seen, rollout)
         execution = rollout.execution
         output = execution.output.value if execution.output else {}
         succeeded = execution.status == "SUCCEEDED"
@@ -237,6 +267,19 @@ def _outcomes_are_named(seen: Observer, step: Step) -> Iterator[Violation]:
             yield Violation("I6", what, {"message": records[0]["message"]})
 
 
+def _leaves_nothing_running(seen: Observer, rollout: Rollout) -> Iterator[Violation]:
+    """I6: a rollout's end is the end of its refreshes."""
+    for refresh in rollout.refreshes:
+        if refresh.active:
+            what = f"{rollout.name} ended and its refresh {refresh.id} is {refresh.status}"
+            yield Violation("I6", what, {"error": rollout.execution.error})
+    live = seen.scene.world.ec2.snapshot(seen.live.snapshot)
+    sound = live is not None and live.scenario is Scenario.HEALTHY
+    if rollout.execution.error == "NeedsAttention" and sound:
+        what = f"{rollout.name} called a person although its fleet could be left whole"
+        yield Violation("I6", what, {"cause": rollout.execution.cause})
+
+
 def _nothing_bad_is_left(seen: Observer, _: Step) -> Iterator[Violation]:
     """I5: when no rollout runs, newest, default and saved version carry what is live."""
     if seen.running:
@@ -247,12 +290,13 @@ def _nothing_bad_is_left(seen: Observer, _: Step) -> Iterator[Violation]:
         "$Default": scene.default_version,
         "the version saved on the group": scene.saved_version,
     }
+    used = _used_in_a_persons_hands(seen)
     left = {
         name: version
         for name, version in names.items()
-        if scene.snapshot_of(version) != seen.live.snapshot
+        if scene.snapshot_of(version) != seen.live.snapshot and version not in used
     }
-    if left and not _in_a_persons_hands(seen):
+    if left:
         yield Violation(
             "I5",
             f"no rollout runs, {seen.live.snapshot} is live, and {' and '.join(left)} "
@@ -261,9 +305,20 @@ def _nothing_bad_is_left(seen: Observer, _: Step) -> Iterator[Violation]:
         )
 
 
-def _in_a_persons_hands(seen: Observer) -> bool:
-    """Whether a rollout gave up and called a person, so that a bad version is still in use."""
-    return "hold" in seen.ledger
+def _used_in_a_persons_hands(seen: Observer) -> set[int]:
+    """The versions in use on a fleet whose rollout gave up and called a person."""
+    if "hold" not in seen.ledger:
+        return set()
+    members = seen.scene.group.instances.values()
+    return {seen.scene.saved_version, *(one.instance.template_version for one in members)}
+
+
+def _quarantine_has_evidence(seen: Observer, step: Step) -> Iterator[Violation]:
+    """I9: only instances that ran a snapshot can condemn it."""
+    for quarantine in step.quarantined:
+        if not seen.evidence_against(quarantine):
+            what = f"{quarantine} was quarantined and no instance that ran it was ever bad"
+            yield Violation("I9", what)
 
 
 def _snapshot_wanted(seen: Observer, refresh: InstanceRefresh) -> str | None:

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import ceil
 
+from embedded.scenarios.stage import DATA_DEVICE
 from embedded.states.documents import Document
 from embedded.states.execution import Execution
 from embedded.world.autoscaling.refresh import BAKING, InstanceRefresh
 from embedded.world.autoscaling.upkeep import Launch
+from embedded.world.elbv2.targets import TargetState
 from embedded.world.faults import Call
 from tests.simulation.oracle import unfit_because
 from tests.simulation.scene import Item, Scene
@@ -78,6 +80,8 @@ class Step:
     refreshes: Sequence[InstanceRefresh] = ()
     versions: Sequence[int] = ()
     ended: Sequence[Rollout] = ()
+    quarantined: Sequence[str] = ()
+    """Snapshots that were quarantined."""
     ledger_written: bool = False
 
 
@@ -102,6 +106,12 @@ class Observer:
         self._refreshes = 0
         self._next_version = world.ec2.template(scene.fleet.template_id).next_number
         self._configuration: object = None
+        self._quarantined: set[str] = set()
+        self._alarmed_at: datetime | None = None
+        self._failed: set[str] = set()
+        """Snapshots of which an instance failed its health checks."""
+        world.elbv2.watch(scene.fleet.target_group, self._target_changed)
+        world.cloudwatch.watch(self._alarm_changed)
 
     def observe(self) -> Step | None:
         """What happened since the last time; None when nothing that an invariant speaks of."""
@@ -118,6 +128,7 @@ class Observer:
         written = any(one.service == "dynamodb" and not _reads(one) for one in calls)
         if written:
             self.ledger = self.scene.state()
+        quarantined = self._new_quarantines(actor) if written else ()
         return Step(
             actor=actor,
             changes=[one for one in calls if one.service in _FLEET_SERVICES and not _reads(one)],
@@ -125,6 +136,7 @@ class Observer:
             refreshes=self._new_refreshes(),
             versions=self._new_versions(),
             ended=ended,
+            quarantined=quarantined,
             ledger_written=written,
         )
 
@@ -177,6 +189,46 @@ class Observer:
         new = range(self._next_version, template.next_number)
         self._next_version = template.next_number
         return new
+
+    # -- evidence ---------------------------------------------------------------------------------
+
+    def _target_changed(self, instance_id: str, target: TargetState) -> None:
+        if target.state == "unhealthy":
+            instance = self.scene.world.ec2.instance(instance_id)
+            self._failed.add(instance.snapshots.get(DATA_DEVICE, ""))
+
+    def _alarm_changed(self, name: str, state: str) -> None:
+        if name == self.scene.fleet.alarm and state == "ALARM":
+            self._alarmed_at = self.scene.now
+
+    def _new_quarantines(self, actor: Rollout | None) -> list[str]:
+        snapshot = actor.snapshot if actor else None
+        if snapshot is None or snapshot in self._quarantined:
+            return []
+        if not self.scene.quarantined(snapshot):
+            return []
+        self._quarantined.add(snapshot)
+        return [snapshot]
+
+    def evidence_against(self, snapshot: str) -> bool:
+        """Whether instances that ran a snapshot gave a reason to think that it is bad.
+
+        They failed health checks, or were not healthy within the grace of their policy, or the
+        fleet's alarm fired while they were rolled out.
+        """
+        scene, claimant = self.scene, self.claimant
+        if snapshot in self._failed:
+            return True
+        if self._alarmed_at is not None and claimant is not None and self.setup.watches_alarm:
+            return self._alarmed_at >= claimant.execution.started_at
+        patience = scene.now - timedelta(seconds=self.setup.unhealthy_grace)
+        return any(
+            scene.snapshot_on(one) == snapshot
+            and not scene.healthy(one)
+            and one.in_service_at is not None
+            and one.in_service_at <= patience
+            for one in scene.in_service()
+        )
 
     # -- executions -------------------------------------------------------------------------------
 

@@ -104,11 +104,15 @@ class AlarmIsHeld(_Entry):
 
 
 class CallsFail(_Entry):
-    """From ``at`` on, ``times`` calls of a function go wrong, the ``nth`` being the first."""
+    """From ``at`` on, ``times`` calls of a function go wrong, the ``nth`` being the first.
+
+    With an ``operation`` only calls of that are counted, and go wrong.
+    """
 
     kind: Literal["fault"] = "fault"
     function: str
     """The function's logical id in the template."""
+    operation: str | None = None
     nth: int = Field(ge=1)
     failure: Failure
     times: int = Field(default=1, ge=1)

@@ -51,7 +51,8 @@ def _show_policies(site: Site, name: str, properties: dict[str, Any], where: str
         params = {
             "RoleName": name,
             "PolicyName": policy["PolicyName"],
-            "PolicyDocument": json.dumps(policy["PolicyDocument"]),
+            # AWS takes a document without a version for one of 2008; moto takes none.
+            "PolicyDocument": json.dumps({"Version": "2012-10-17", **policy["PolicyDocument"]}),
         }
         site.call("iam", "PutRolePolicy", params, where)
 

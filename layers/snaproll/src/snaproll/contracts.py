@@ -10,7 +10,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, Field, RootModel, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    Field,
+    RootModel,
+    StringConstraints,
+    model_validator,
+)
 
 from snaproll.domain.assessment import Assessment, Memory
 from snaproll.domain.checks import Check, Report
@@ -216,7 +223,7 @@ class Rollout(StrictValue):
     started_at: datetime
     planned_revision: int
     by_hand: str | None = None
-    """The reason of a person who asked for this very snapshot: it may be older than the live one."""
+    """The reason of a person who asked for this very snapshot, which may be older than the live."""
     goes_back: bool = False
     """Whether it is not newer than what is live; a hold is left behind then."""
     takes_over: int | None = None

@@ -19,7 +19,6 @@ class Settings(Value):
     rollout_machine: str = Field(alias="SNAPROLL_ROLLOUT_MACHINE", default="")
     """ARN of the rollout state machine; set only where executions are started."""
 
-
     @property
     def stop_parameter(self) -> str:
         """The parameter that stops every rollout of the environment while it exists."""

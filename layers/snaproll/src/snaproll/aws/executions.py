@@ -11,6 +11,8 @@ from snaproll.aws.refusals import SDK_ERRORS, code_of, named
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
+GONE = "GONE"
+"""Not a status of Step Functions: it knows no such execution."""
 _NOBODY_WAITS = frozenset({"TaskTimedOut", "TaskDoesNotExist", "InvalidToken"})
 
 
@@ -33,12 +35,12 @@ class Executions:
         return True
 
     def status(self, execution: str) -> str:
-        """An execution's status; ``GONE`` when Step Functions forgot it (90 days after its end)."""
+        """An execution's status; ``GONE`` when there is none of that name, or none any more."""
         try:
             return self._states.describe_execution(executionArn=execution)["status"]
-        except ClientError as error:
+        except SDK_ERRORS as error:
             if code_of(error) == "ExecutionDoesNotExist":
-                return "GONE"
+                return GONE
             raise named(error, f"describe the execution {execution}") from error
 
     def wake(self, token: str, content: Mapping[str, object]) -> bool:

@@ -68,7 +68,7 @@ class Fleets:
         """What the environment's stop switch says; None while there is none."""
         try:
             return self._ssm.get_parameter(Name=parameter)["Parameter"].get("Value", "")
-        except ClientError as error:
+        except SDK_ERRORS as error:
             if code_of(error) == "ParameterNotFound":
                 return None
             raise named(error, f"read the parameter {parameter}") from error

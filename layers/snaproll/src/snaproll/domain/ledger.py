@@ -265,9 +265,7 @@ def take_claim(
     )
 
 
-def take_over(
-    fleet: str, state: FleetState, *, fence: int, execution: str
-) -> FleetState:
+def take_over(fleet: str, state: FleetState, *, fence: int, execution: str) -> FleetState:
     """Take the claim of a dead rollout over, with all that it had noted.
 
     Raises
@@ -408,9 +406,7 @@ def give_up_claim(fleet: str, state: FleetState, hold: Hold | None) -> FleetStat
         snapshot=queued.snapshot,
         trigger=queued.trigger,
     )
-    return freed.model_copy(
-        update={"queued": None, "successor": successor, "attempts": attempt}
-    )
+    return freed.model_copy(update={"queued": None, "successor": successor, "attempts": attempt})
 
 
 # -- operations -----------------------------------------------------------------------------------
@@ -448,6 +444,11 @@ def name_next(
         name=execution_name(fleet, snapshot, attempt), snapshot=snapshot, trigger=trigger
     )
     return state.model_copy(update={"successor": successor, "attempts": attempt})
+
+
+def forget_successor(state: FleetState, successor: Successor | None) -> FleetState:
+    """Take a successor's name away after it ran, unless another was named meanwhile."""
+    return state.model_copy(update={"successor": None}) if state.successor == successor else state
 
 
 # -- signals --------------------------------------------------------------------------------------

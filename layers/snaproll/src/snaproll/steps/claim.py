@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from snaproll.aws.ledger import Change
 from datetime import datetime
 
+from snaproll.aws.ledger import Change
 from snaproll.contracts import (
     Claimed,
     Ended,
@@ -75,14 +75,12 @@ def claim_fleet(request: StepRequest, runtime: Runtime) -> Claimed:
             snapshot=rollout.snapshot,
             trigger=rollout.trigger,
             now=runtime.now(),
-            hold_after=rollout.by_hand if rollout.goes_back else None,
+            hold_after=rollout.by_hand if _went_back(rollout) else None,
         )
         return Change(claimed, watch=watch)
 
     state = runtime.ledger.change(rollout.fleet, transition)
-    claim = prove_claim(
-        rollout.fleet, state, execution=rollout.execution, fence=state.fence
-    )
+    claim = prove_claim(rollout.fleet, state, execution=rollout.execution, fence=state.fence)
     claimed = rollout.model_copy(update={"fence": state.fence})
     how = "began" if claim.takeovers == 0 else "was taken over from one that died"
     message = f"The rollout of {rollout.snapshot} to fleet {rollout.fleet} {how}."
@@ -244,6 +242,10 @@ def _hold_left(
     return None
 
 
+def _went_back(rollout: Rollout) -> bool:
+    return rollout.goes_back and rollout.by_hand is not None
+
+
 def _sentence(request: ReleaseFleetRequest) -> str:
     rollout, reason = request.rollout, request.reason.rstrip(".")
     what = f"{rollout.snapshot} on fleet {rollout.fleet}"
@@ -252,7 +254,11 @@ def _sentence(request: ReleaseFleetRequest) -> str:
             # The gate's and the preflight's own sentences say everything.
             return request.reason
         case Outcome.LIVE:
-            return f"{what} is live: {reason}."
+            held = (
+                f" The fleet went back by hand and is held, so that automation does not undo it: "
+                f'{{"fleet": "{rollout.fleet}", "resume": "<reason>", "by": "<name>"}} lets it go.'
+            )
+            return f"{what} is live: {reason}.{held if _went_back(rollout) else ''}"
         case Outcome.ROLLED_BACK:
             back_to = request.target.snapshot if request.target else None
             serves = f" The fleet serves {back_to} again." if back_to else ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from snaproll.contracts import ConfigurationEvent, Dispatched, SnapshotEvent
 from snaproll.domain.fleet import Fleet
 from snaproll.domain.ledger import Trigger, execution_name
@@ -19,18 +21,20 @@ def dispatch_snapshot(notice: SnapshotEvent, runtime: Runtime) -> Dispatched:
     Raises
     ------
     NotYetVisibleError
-        When EC2 does not show the snapshot yet; Lambda invokes the function again.
+        When EC2 does not show one of them yet, after the others were started; Lambda invokes the
+        function again.
     """
     event = notice.root
+    fleets = readable_fleets(runtime)
     started: list[str] = []
     known: list[str] = []
+    unseen: list[str] = []
     for snapshot_id in event.snapshot_ids:
         snapshot = runtime.snapshots.get(snapshot_id)
         if snapshot is None:
-            raise NotYetVisibleError(
-                f"{snapshot_id} completed and cannot be seen yet in account {event.account}."
-            )
-        for fleet in fleets_of(snapshot, event.account, runtime):
+            unseen.append(snapshot_id)
+            continue
+        for fleet in fleets_of(snapshot, fleets, event.account):
             name = execution_name(fleet.name, snapshot.id, FIRST_ATTEMPT)
             content = {
                 "fleet": fleet.name,
@@ -39,17 +43,23 @@ def dispatch_snapshot(notice: SnapshotEvent, runtime: Runtime) -> Dispatched:
             }
             fresh = runtime.executions.start(runtime.settings.rollout_machine, name, content)
             (started if fresh else known).append(name)
+    if unseen:
+        raise NotYetVisibleError(
+            f"{', '.join(unseen)} completed and cannot be seen yet in account {event.account}."
+        )
     return Dispatched(started=started, already_known=known)
 
 
-def fleets_of(snapshot: Snapshot, account: str, runtime: Runtime) -> list[Fleet]:
-    """The fleets whose rule selects a snapshot.
+def readable_fleets(runtime: Runtime) -> list[Fleet]:
+    """Every fleet of the environment.
 
     A fleet whose parameter cannot be read is reported and does not stand in the others' way.
     """
     found = []
     for fleet in runtime.fleets.all():
-        if not isinstance(fleet, Fleet):
+        if isinstance(fleet, Fleet):
+            found.append(fleet)
+        else:
             runtime.logger.error(fleet.problem, extra={"fleet": fleet.fleet})
             runtime.announcements.publish(
                 "Fleet Configuration Invalid",
@@ -59,9 +69,12 @@ def fleets_of(snapshot: Snapshot, account: str, runtime: Runtime) -> list[Fleet]
                     message=fleet.problem,
                 ),
             )
-        elif _belongs(snapshot, fleet, account):
-            found.append(fleet)
     return found
+
+
+def fleets_of(snapshot: Snapshot, fleets: Iterable[Fleet], account: str) -> list[Fleet]:
+    """Those fleets whose rule selects a snapshot; ``account`` is what they call ``self``."""
+    return [fleet for fleet in fleets if _belongs(snapshot, fleet, account)]
 
 
 def _belongs(snapshot: Snapshot, fleet: Fleet, account: str) -> bool:

@@ -11,7 +11,7 @@ from snaproll.contracts import (
     Running,
     console_link,
 )
-from snaproll.domain.ledger import FleetState, Hold, Trigger, resume, set_hold
+from snaproll.domain.ledger import FleetState, Hold, resume, set_hold
 from snaproll.runtime import Runtime
 from snaproll.steps.claim import start_successor
 from snaproll.steps.signals import wake
@@ -66,9 +66,7 @@ def _resume(operation: OperatorRequest, reason: str, runtime: Runtime) -> str:
         if state.successor is not None
         else "Nothing had waited; the newest eligible snapshot starts with the next comparison."
     )
-    return (
-        f"Fleet {operation.fleet} was resumed by {operation.by}: {reason.rstrip('.')}. {what}"
-    )
+    return f"Fleet {operation.fleet} was resumed by {operation.by}: {reason.rstrip('.')}. {what}"
 
 
 def _lift(operation: OperatorRequest, runtime: Runtime) -> str:

@@ -15,7 +15,7 @@ from snaproll.contracts import (
 from snaproll.domain.fleet import Fleet
 from snaproll.domain.ledger import FleetState, Trigger, quiet_seconds
 from snaproll.domain.plan import SkipReason, decide, newer_live
-from snaproll.domain.snapshot import Snapshot, data_time, lies_ahead, matches
+from snaproll.domain.snapshot import Snapshot, data_time
 from snaproll.errors import (
     InvalidEventError,
     InvalidRequestError,
@@ -24,7 +24,7 @@ from snaproll.errors import (
 )
 from snaproll.explain import explain
 from snaproll.runtime import Runtime
-from snaproll.steps.dispatch import fleets_of
+from snaproll.steps.dispatch import fleets_of, readable_fleets
 
 LATEST = "latest"
 PREVIOUS = "previous"
@@ -150,9 +150,7 @@ def _snapshot(
     return state.previous.snapshot, runtime.snapshots.get(state.previous.snapshot)
 
 
-def _request_in(
-    request: PlanRequest, runtime: Runtime
-) -> RolloutRequest | OperatorRequest | Plan:
+def _request_in(request: PlanRequest, runtime: Runtime) -> RolloutRequest | OperatorRequest | Plan:
     raw = request.input
     if isinstance(raw, dict) and "detail-type" in raw:
         return _request_of_event(raw, runtime)
@@ -177,13 +175,13 @@ def _request_of_event(raw: object, runtime: Runtime) -> RolloutRequest | Plan:
     except ValidationError as error:
         raise InvalidEventError(explain("The event given as execution input", error)) from error
     pairs = []
+    fleets = readable_fleets(runtime)
     for snapshot_id in event.snapshot_ids:
         snapshot = runtime.snapshots.get(snapshot_id)
         if snapshot is None:
             raise NotYetVisibleError(f"{snapshot_id} cannot be seen in account {event.account}.")
-        pairs += [
-            (fleet.name, snapshot_id) for fleet in fleets_of(snapshot, event.account, runtime)
-        ]
+        found = fleets_of(snapshot, fleets, event.account)
+        pairs += [(fleet.name, snapshot_id) for fleet in found]
     if not pairs:
         ids = ", ".join(event.snapshot_ids)
         return Plan(

@@ -7,7 +7,6 @@ from snaproll.contracts import Recorded, ReleaseRequest
 from snaproll.domain.ledger import FleetState, promote, prove_claim
 from snaproll.domain.tags import Role, role_key
 from snaproll.runtime import Runtime
-from snaproll.steps.claim import prove
 
 
 def promote_release(request: ReleaseRequest, runtime: Runtime) -> Recorded:
@@ -19,23 +18,25 @@ def promote_release(request: ReleaseRequest, runtime: Runtime) -> Recorded:
         The rollout lost its claim.
     """
     rollout, candidate = request.rollout, request.candidate
-    prove(rollout, runtime)
-    runtime.templates.set_default(candidate.template)
-    retired: str | None = None
 
-    def transition(state: FleetState) -> Change:
-        nonlocal retired
+    def promoted(state: FleetState) -> FleetState:
         prove_claim(rollout.fleet, state, execution=rollout.execution, fence=rollout.fence)
-        after = promote(state, candidate, request.target)
-        before_last = state.previous
-        retired = before_last.snapshot if before_last and after.previous != before_last else None
-        return Change(after)
+        return promote(state, candidate, request.target)
 
-    previous = runtime.ledger.change(rollout.fleet, transition).previous
-    key = role_key(rollout.fleet)
-    runtime.snapshots.tag(candidate.snapshot, key, Role.LIVE.value)
-    if previous is not None:
-        runtime.snapshots.tag(previous.snapshot, key, Role.PREVIOUS.value)
-    if retired is not None and retired not in (candidate.snapshot, previous and previous.snapshot):
-        runtime.snapshots.untag(retired, key)
+    before = runtime.ledger.state(rollout.fleet)
+    after = promoted(before)
+    runtime.templates.set_default(candidate.template)
+    # The ledger last: once it is written it no longer tells which snapshot was the previous one.
+    _mark(rollout.fleet, before, after, runtime)
+    runtime.ledger.change(rollout.fleet, lambda state: Change(promoted(state)))
     return Recorded(message=f"{candidate.snapshot} is live on fleet {rollout.fleet}.")
+
+
+def _mark(fleet: str, before: FleetState, after: FleetState, runtime: Runtime) -> None:
+    """Let the snapshots' tags say what each of them is to the fleet now."""
+    key, roles = role_key(fleet), {Role.PREVIOUS: after.previous, Role.LIVE: after.live}
+    marked = {release.snapshot: role for role, release in roles.items() if release is not None}
+    for snapshot, role in marked.items():
+        runtime.snapshots.tag(snapshot, key, role.value)
+    if before.previous is not None and before.previous.snapshot not in marked:
+        runtime.snapshots.untag(before.previous.snapshot, key)

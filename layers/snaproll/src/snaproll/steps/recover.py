@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from snaproll.aws.executions import GONE
 from snaproll.aws.ledger import Change
 from snaproll.contracts import (
     ExecutionEvent,
@@ -22,7 +23,9 @@ from snaproll.domain.ledger import (
     Hold,
     Outcome,
     Record,
+    Successor,
     Trigger,
+    forget_successor,
     give_up_claim,
     name_next,
     name_successor,
@@ -133,13 +136,24 @@ def reconcile_fleets(_: ScheduleEvent, runtime: Runtime) -> Reconciled:
     return Reconciled(message=f"{len(done)} fleets compared.", done=done)
 
 
+def _over(successor: Successor, runtime: Runtime) -> bool:
+    machine = runtime.settings.rollout_machine
+    arn = f"{machine.replace(':stateMachine:', ':execution:')}:{successor.name}"
+    return runtime.executions.status(arn) not in (*_ALIVE, GONE)
+
+
 def _reconcile(fleet: Fleet, runtime: Runtime) -> str:
     state = runtime.ledger.state(fleet.name)
     if state.claim is not None:
         status = runtime.executions.status(state.claim.execution)
         return recover(fleet.name, status, runtime)
     if state.successor is not None:
-        return f"Started {start_successor(fleet.name, state, runtime)}."
+        if not _over(state.successor, runtime):
+            return f"Started {start_successor(fleet.name, state, runtime)}."
+        # It ran, and found nothing to do: it left no claim that would have cleared its name.
+        state = runtime.ledger.change(
+            fleet.name, lambda before: Change(forget_successor(before, state.successor))
+        )
     if state.hold is not None and state.hold.stands(runtime.now()):
         return f"Held: {state.hold.reason}"
     newest = newest_eligible(fleet, runtime)

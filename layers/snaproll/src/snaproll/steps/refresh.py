@@ -79,7 +79,7 @@ def start_refresh(request: ReleaseRequest, runtime: Runtime) -> RefreshStarted:
 
 
 def _guards(rollout: Rollout, runtime: Runtime) -> list[str]:
-    """The alarms given to the refresh: all of the fleet's, or for a repair by hand those that are OK.
+    """The alarms for the refresh: the fleet's; for a repair by hand only those that are OK.
 
     Auto Scaling starts no refresh under an alarm that is not OK.
     """

@@ -44,23 +44,26 @@ def signal_rollout(event: SignalEvent, runtime: Runtime) -> Recorded:
         for fleet, watch in runtime.ledger.watches().items()
         if (event.group is not None and event.group == watch.group)
         or (event.alarm is not None and event.alarm in watch.alarms)
-        if _signal(fleet, event, runtime)
+        if wake(fleet, event.detail_type, runtime)
     ]
     return Recorded(message=f"woke {', '.join(woken)}" if woken else "nobody to wake")
 
 
-def _signal(fleet: str, event: SignalEvent, runtime: Runtime) -> bool:
+def wake(fleet: str, by: str, runtime: Runtime) -> bool:
+    """Count a signal and wake the fleet's rollout with it, if one waits; whether one did."""
     token: str | None = None
 
     def transition(state: FleetState) -> Change:
         nonlocal token
         if state.claim is None:
-            token = None
             return Change(state)
-        after, token = signal(state, runtime.now())
+        after, found = signal(state, runtime.now())
+        # Run again because the first write was made and not answered, it is its own merged signal:
+        # the token found then still has to be used. Waking somebody twice does no harm.
+        token = found or token
         return Change(after)
 
     runtime.ledger.change(fleet, transition)
     if token is None:
         return False
-    return runtime.executions.wake(token, {"woken_by": event.detail_type})
+    return runtime.executions.wake(token, {"woken_by": by})

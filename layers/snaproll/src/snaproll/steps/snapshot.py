@@ -85,9 +85,7 @@ def quarantine_snapshot(request: QuarantineRequest, runtime: Runtime) -> Recorde
     """
     rollout = request.rollout
     prove(rollout, runtime)
-    runtime.ledger.put_quarantine(
-        rollout.fleet, _condemnation(rollout, request.reason, runtime)
-    )
+    runtime.ledger.put_quarantine(rollout.fleet, _condemnation(rollout, request.reason, runtime))
     _tag(rollout, Role.ROLLED_BACK, runtime)
     return Recorded(
         message=f"{rollout.snapshot} is quarantined for fleet {rollout.fleet}: {request.reason}."

@@ -11,8 +11,8 @@ from snaproll.domain.assessment import (
     assess_forward,
     missing,
 )
-from snaproll.domain.fleet import FleetPolicy
 from snaproll.domain.ledger import (
+    Claim,
     Phase,
     Seen,
     prove_claim,
@@ -32,15 +32,15 @@ def watch_health(request: WatchRequest, runtime: Runtime) -> Watched:
     rollout = request.rollout
     # Before anything is described: a signal after this line is told from one before it.
     state = runtime.ledger.state(rollout.fleet)
-    prove_claim(rollout.fleet, state, execution=rollout.execution, fence=rollout.fence)
+    claim = prove_claim(rollout.fleet, state, execution=rollout.execution, fence=rollout.fence)
     seen = Seen(signals=state.signals, woken_at=state.woken_at)
-    policy = rollout.policy
-    assessment = _assess(request, policy, runtime)
+    assessment = _assess(request, claim, runtime)
     wait = shorten_after_wake(assessment.wait_seconds, seen, runtime.now())
     return Watched(**{**assessment.model_dump(), "wait_seconds": wait}, seen=seen)
 
 
-def _assess(request: WatchRequest, policy: FleetPolicy, runtime: Runtime) -> Assessment:
+def _assess(request: WatchRequest, claim: Claim, runtime: Runtime) -> Assessment:
+    policy = request.rollout.policy
     view = runtime.groups.view(policy.auto_scaling_group)
     if view is None:
         return Assessment(
@@ -50,14 +50,20 @@ def _assess(request: WatchRequest, policy: FleetPolicy, runtime: Runtime) -> Ass
             memory=request.memory,
         )
     forward = request.phase is Phase.FORWARD
+    if forward and claim.stop is not None:
+        return Assessment(
+            verdict=Verdict.ROLL_BACK, reason=claim.stop, wait_seconds=0, memory=request.memory
+        )
+    by_hand = request.rollout.by_hand is not None
     gone = missing(view, request.memory) if forward else []
     look = Look(
         policy=policy,
         view=view,
         refresh=runtime.refreshes.get(view.group.name, request.refresh.id),
         wanted=request.candidate.template if forward else request.target.template,
-        alarms=runtime.alarms.states(policy.health.alarms) if forward else {},
-        capacity_at_start=request.refresh.capacity,
+        # A repair by hand begins on a fleet that is unhealthy already.
+        alarms=runtime.alarms.states(policy.health.alarms) if forward and not by_hand else {},
+        capacity_at_start=0 if forward and by_hand else request.refresh.capacity,
         started=request.refresh.started_at,
         now=runtime.now(),
         taken_out=runtime.groups.why_taken_out(view.group.name, gone),

@@ -1,0 +1,17 @@
+"""queue_behind: lets a snapshot wait for a busy fleet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from snaproll.contracts import StepRequest
+from snaproll.runtime import handle
+from snaproll.steps.claim import queue_behind
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+
+def handler(event: object, context: LambdaContext) -> dict[str, Any]:
+    """Answer one invocation."""
+    return handle(event, context, StepRequest, queue_behind)
