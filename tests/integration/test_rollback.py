@@ -253,7 +253,7 @@ def test_two_bad_ones_in_a_row_go_back_to_the_last_proven_release(
     # Then the fleet serves the proven one, and the ledger calls it live
     assert (outcome(first), outcome(second)) == ("RolledBack", "RolledBack")
     assert is_whole_on(seen, good)
-    assert seen.ledger.quarantined("sec-prod") == {snapshot_of(first), snapshot_of(second)}
+    assert seen.ledger.condemned("sec-prod") == {snapshot_of(first), snapshot_of(second)}
 
 
 def is_whole_on(seen: Seen, snapshot: str) -> bool:
@@ -383,7 +383,7 @@ def test_somebodys_rollback_is_recognised_and_is_no_evidence_against_the_data(
 
     assert outcome(rollout) == "RolledBack"
     assert is_whole(seen, fleet.first_snapshot, version=1)
-    assert seen.ledger.quarantined("sec-prod") == frozenset()
+    assert seen.ledger.condemned("sec-prod") == frozenset()
     assert "quarantined" not in reason(rollout)
 
 
@@ -410,7 +410,7 @@ def test_a_refresh_that_somebody_cancels_is_taken_back_by_another_refresh(
     assert "somebody cancelled the instance refresh" in reason(rollout)
     assert is_whole(seen, fleet.first_snapshot, version=1)
     assert [one["Status"] for one in seen.refreshes] == ["Cancelled", "Successful"]
-    assert seen.ledger.quarantined("sec-prod") == frozenset()
+    assert seen.ledger.condemned("sec-prod") == frozenset()
 
 
 # -- after AWS called it successful ---------------------------------------------------------------
@@ -501,7 +501,7 @@ def test_missing_capacity_rolls_back_and_condemns_nobody(
     # Then Auto Scaling gives up, and the snapshot may be tried again
     assert outcome(rollout) == "RolledBack"
     assert is_whole(seen, fleet.first_snapshot, version=1)
-    assert seen.ledger.quarantined("sec-prod") == frozenset()
+    assert seen.ledger.condemned("sec-prod") == frozenset()
 
 
 def test_a_rollback_that_cannot_be_finished_calls_a_person_and_holds_the_fleet(

@@ -387,6 +387,7 @@ class RollBackRequest(StrictValue):
     refresh: RefreshNote | None
     reason: str
     against_data: bool
+    by_person: bool
 
 
 class DiscardRequest(StrictValue):
@@ -447,6 +448,8 @@ class RolloutEvent(StrictValue):
     candidate: Release | None = None
     target: RollbackTarget | None = None
     refresh_id: str | None = None
+    repeated: bool = False
+    """The same snapshot ended the same way for the same reason the last time."""
 
 
 class FleetEvent(StrictValue):

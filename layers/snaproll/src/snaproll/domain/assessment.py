@@ -79,12 +79,14 @@ class Assessment(Value):
     """A verdict with its reason.
 
     ``against_data`` tells that instances which run the candidate gave evidence against its data:
-    only then is a snapshot quarantined. ``wait_seconds`` is how long to sleep if nothing signals.
+    only then is a snapshot quarantined. ``by_person`` tells that somebody stopped the refresh.
+    ``wait_seconds`` is how long to sleep if nothing signals.
     """
 
     verdict: Verdict
     reason: str
     against_data: bool = False
+    by_person: bool = False
     wait_seconds: int
     memory: Memory
 
@@ -195,7 +197,9 @@ def _by_refresh(look: Look, memory: Memory) -> Assessment | None:
     if ended_badly is None:
         return None
     evidence = memory.new_failed or bool(_firing(look))
-    return _verdict(Verdict.ROLL_BACK, ended_badly, memory, against_data=evidence)
+    found = _verdict(Verdict.ROLL_BACK, ended_badly, memory, against_data=evidence)
+    cancelled = refresh.status is RefreshStatus.CANCELLED
+    return found.model_copy(update={"by_person": cancelled})
 
 
 def _by_alarms(look: Look, memory: Memory) -> Assessment | None:

@@ -68,7 +68,7 @@ class Claim(StrictValue):
     once the launch template version exists, and are written before the refresh starts. ``why``
     and ``against_data`` say why the fleet is being rolled back. ``takeovers`` counts how often a
     new execution took the claim over from one that had died; ``hold_after`` is the reason for a
-    hold that the rollout is to leave behind.
+    hold that the rollout is to leave behind, ``hold_if_live`` the same for one that goes back.
     """
 
     execution: str
@@ -86,6 +86,7 @@ class Claim(StrictValue):
     stop: str | None = None
     """Why a person asked that this rollout be rolled back; None when nobody did."""
     hold_after: str | None = None
+    hold_if_live: str | None = None
 
 
 class Queued(StrictValue):
@@ -129,6 +130,21 @@ class Waiting(StrictValue):
     fence: int
 
 
+class Trouble(StrictValue):
+    """How the last rollouts failed; gone with the next that becomes live.
+
+    ``rollbacks`` counts rolled back ones in a row, ``failures`` all that did not become live;
+    ``repeated`` tells that the last two failed alike. Until ``retry_after`` the scheduled comparison
+    does not start the same again.
+    """
+
+    rollbacks: int
+    failures: int
+    last: str
+    repeated: bool = False
+    retry_after: datetime
+
+
 class FleetState(StrictValue):
     """The one ``STATE`` item of a fleet.
 
@@ -146,6 +162,7 @@ class FleetState(StrictValue):
     queued: Queued | None = None
     successor: Successor | None = None
     attempts: int = 1
+    trouble: Trouble | None = None
     hold: Hold | None = None
     waiting: Waiting | None = None
     signals: int = 0
@@ -227,7 +244,7 @@ def take_claim(
     snapshot: str,
     trigger: Trigger,
     now: datetime,
-    hold_after: str | None = None,
+    hold_if_live: str | None = None,
 ) -> FleetState:
     """Claim a fleet. A claim that this execution already has is kept as it is.
 
@@ -258,7 +275,7 @@ def take_claim(
         snapshot=snapshot,
         trigger=trigger,
         claimed_at=now,
-        hold_after=hold_after,
+        hold_if_live=hold_if_live,
     )
     return state.model_copy(
         update={"fence": fence, "claim": claim, "waiting": None, "successor": None}
@@ -368,9 +385,19 @@ def note_refresh(state: FleetState, claim: Claim, refresh: RefreshNote) -> Fleet
     return state.model_copy(update={"claim": claim.model_copy(update={"refresh": refresh})})
 
 
-def turn_back(state: FleetState, claim: Claim, *, why: str, against_data: bool) -> FleetState:
-    """Write down that the fleet is being rolled back, and why."""
-    turned = {"phase": Phase.BACK, "why": why, "against_data": against_data}
+def turn_back(
+    state: FleetState, claim: Claim, *, why: str, against_data: bool, by_person: bool = False
+) -> FleetState:
+    """Write down that the fleet is being rolled back, and why.
+
+    A person who stopped the refresh wants it to stay so: a hold is left behind.
+    """
+    turned = {
+        "phase": Phase.BACK,
+        "why": why,
+        "against_data": against_data,
+        "hold_after": claim.hold_after or (why if by_person else None),
+    }
     return state.model_copy(update={"claim": claim.model_copy(update=turned)})
 
 
@@ -380,13 +407,15 @@ def promote(state: FleetState, release: Release, replaced: RollbackTarget) -> Fl
     On a fleet that snaproll never rolled, the one before is what was found on the group.
     """
     if state.live is not None and state.live.snapshot == release.snapshot:
-        return state.model_copy(update={"live": release})
+        return state.model_copy(update={"live": release, "trouble": None})
     found = (
         Release(snapshot=replaced.snapshot, template=replaced.template)
         if replaced.snapshot is not None
         else None
     )
-    return state.model_copy(update={"live": release, "previous": state.live or found})
+    return state.model_copy(
+        update={"live": release, "previous": state.live or found, "trouble": None}
+    )
 
 
 def give_up_claim(fleet: str, state: FleetState, hold: Hold | None) -> FleetState:
@@ -409,6 +438,39 @@ def give_up_claim(fleet: str, state: FleetState, hold: Hold | None) -> FleetStat
     return freed.model_copy(update={"queued": None, "successor": successor, "attempts": attempt})
 
 
+# -- failures over time ---------------------------------------------------------------------------
+
+ROLLBACKS_UNTIL_HOLD = 3
+_FIRST_RETRY = timedelta(minutes=30)
+_LONGEST_RETRY = timedelta(hours=6)
+
+
+def count_failure(state: FleetState, outcome: Outcome, what: str, now: datetime) -> FleetState:
+    """Remember that a rollout did not become live; ``what`` tells one trouble from another."""
+    before = state.trouble
+    failures = (before.failures if before else 0) + 1
+    rollbacks = (before.rollbacks if before else 0) + 1 if outcome is Outcome.ROLLED_BACK else 0
+    wait = min(_LONGEST_RETRY, _FIRST_RETRY * 2 ** min(failures - 1, 8))
+    trouble = Trouble(
+        rollbacks=rollbacks,
+        failures=failures,
+        last=what,
+        repeated=before is not None and before.last == what,
+        retry_after=now + wait,
+    )
+    return state.model_copy(update={"trouble": trouble})
+
+
+def rolled_back_too_often(state: FleetState) -> bool:
+    """Whether so many rollouts in a row were rolled back that a person has to look."""
+    return state.trouble is not None and state.trouble.rollbacks >= ROLLBACKS_UNTIL_HOLD
+
+
+def may_retry(state: FleetState, now: datetime) -> bool:
+    """Whether the scheduled comparison may start a rollout."""
+    return state.trouble is None or now >= state.trouble.retry_after
+
+
 # -- operations -----------------------------------------------------------------------------------
 
 
@@ -428,7 +490,7 @@ def stop_claim(state: FleetState, claim: Claim, why: str) -> FleetState:
 
 def resume(fleet: str, state: FleetState) -> FleetState:
     """Lift a hold; what is queued moves up when nothing runs."""
-    freed = state.model_copy(update={"hold": None})
+    freed = state.model_copy(update={"hold": None, "trouble": None})
     return freed if state.claim is not None else give_up_claim(fleet, freed, None)
 
 

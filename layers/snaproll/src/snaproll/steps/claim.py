@@ -16,16 +16,18 @@ from snaproll.contracts import (
     console_link,
 )
 from snaproll.domain.ledger import (
+    ROLLBACKS_UNTIL_HOLD,
     Claim,
     FleetState,
     Hold,
     Outcome,
     Queued,
     Record,
-    Trigger,
+    count_failure,
     enqueue,
     give_up_claim,
     prove_claim,
+    rolled_back_too_often,
     take_claim,
     take_over,
 )
@@ -75,7 +77,7 @@ def claim_fleet(request: StepRequest, runtime: Runtime) -> Claimed:
             snapshot=rollout.snapshot,
             trigger=rollout.trigger,
             now=runtime.now(),
-            hold_after=rollout.by_hand if _went_back(rollout) else None,
+            hold_if_live=rollout.by_hand if _went_back(rollout) else None,
         )
         return Change(claimed, watch=watch)
 
@@ -197,8 +199,9 @@ def release_fleet(request: ReleaseFleetRequest, runtime: Runtime) -> Ended:
 
     def transition(state: FleetState) -> Change:
         claim = prove_claim(rollout.fleet, state, execution=rollout.execution, fence=rollout.fence)
-        hold = _hold_left(request, claim, message, now)
-        return Change(give_up_claim(rollout.fleet, state, hold), record=record, unwatch=True)
+        after = _troubled(request, state, now)
+        hold = _hold_left(request, claim, after, message, now)
+        return Change(give_up_claim(rollout.fleet, after, hold), record=record, unwatch=True)
 
     try:
         runtime.ledger.change(rollout.fleet, transition)
@@ -208,6 +211,7 @@ def release_fleet(request: ReleaseFleetRequest, runtime: Runtime) -> Ended:
         if left is None:
             raise
         record = left
+    after = runtime.ledger.state(rollout.fleet)
     runtime.announcements.publish(
         EVENT_OF[record.outcome],
         event_of(rollout, record.message, runtime).model_copy(
@@ -217,11 +221,15 @@ def release_fleet(request: ReleaseFleetRequest, runtime: Runtime) -> Ended:
                 "candidate": request.candidate,
                 "target": request.target,
                 "refresh_id": record.refresh_id,
+                "repeated": after.trouble is not None and after.trouble.repeated,
             }
         ),
     )
+    if record.outcome is Outcome.ROLLED_BACK and rolled_back_too_often(after):
+        alarming = event_of(rollout, _too_many(rollout.fleet), runtime)
+        runtime.announcements.publish(EVENT_OF[Outcome.NEEDS_ATTENTION], alarming)
     runtime.count(record.outcome.value, rollout.fleet)
-    start_successor(rollout.fleet, runtime.ledger.state(rollout.fleet), runtime)
+    start_successor(rollout.fleet, after, runtime)
     return Ended(
         fleet=rollout.fleet,
         snapshot=rollout.snapshot,
@@ -230,16 +238,33 @@ def release_fleet(request: ReleaseFleetRequest, runtime: Runtime) -> Ended:
     )
 
 
+def _troubled(request: ReleaseFleetRequest, state: FleetState, now: datetime) -> FleetState:
+    if request.outcome is Outcome.LIVE:
+        return state
+    what = f"{request.outcome} {request.rollout.snapshot}: {request.reason}"
+    return count_failure(state, request.outcome, what, now)
+
+
 def _hold_left(
-    request: ReleaseFleetRequest, claim: Claim, message: str, now: datetime
+    request: ReleaseFleetRequest, claim: Claim, state: FleetState, message: str, now: datetime
 ) -> Hold | None:
     """The hold that a rollout leaves behind in the write that ends its claim."""
     if request.outcome is Outcome.NEEDS_ATTENTION:
         return Hold(by="snaproll", reason=message, since=now)
-    back_by_hand = claim.trigger is Trigger.PERSON and request.outcome is Outcome.LIVE
-    if claim.hold_after is not None and (back_by_hand or claim.stop is not None):
-        return Hold(by="an operator", reason=claim.hold_after, since=now)
+    asked = claim.hold_if_live if request.outcome is Outcome.LIVE else claim.hold_after
+    if asked is not None:
+        return Hold(by="an operator", reason=asked, since=now)
+    if rolled_back_too_often(state):
+        return Hold(by="snaproll", reason=_too_many(request.rollout.fleet), since=now)
     return None
+
+
+def _too_many(fleet: str) -> str:
+    return (
+        f"The last {ROLLBACKS_UNTIL_HOLD} rollouts of fleet {fleet} were rolled back. The fleet is "
+        f"whole and serves what it served before, and it is held: no automatic rollout starts. "
+        f"Look at the writer's data or the fleet's policy."
+    )
 
 
 def _went_back(rollout: Rollout) -> bool:

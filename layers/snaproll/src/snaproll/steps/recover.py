@@ -27,11 +27,12 @@ from snaproll.domain.ledger import (
     Trigger,
     forget_successor,
     give_up_claim,
+    may_retry,
     name_next,
     name_successor,
     stop_claim,
 )
-from snaproll.domain.snapshot import data_time
+from snaproll.domain.plan import newer_live
 from snaproll.runtime import Runtime
 from snaproll.steps.claim import EVENT_OF, start_successor
 from snaproll.steps.plan import newest_eligible
@@ -154,23 +155,21 @@ def _reconcile(fleet: Fleet, runtime: Runtime) -> str:
         state = runtime.ledger.change(
             fleet.name, lambda before: Change(forget_successor(before, state.successor))
         )
+    return _start_newest(fleet, state, runtime)
+
+
+def _start_newest(fleet: Fleet, state: FleetState, runtime: Runtime) -> str:
     if state.hold is not None and state.hold.stands(runtime.now()):
         return f"Held: {state.hold.reason}"
+    if not may_retry(state, runtime.now()):
+        return "Waits before it tries again."
     newest = newest_eligible(fleet, runtime)
-    if newest is None or (state.live is not None and state.live.snapshot == newest.id):
+    if newest is None or newer_live(state, newest) is not None:
         return "Nothing to do."
-    at = data_time(newest).at
-    live = state.live.data_time if state.live else None
-    if at is not None and live is not None and at <= live:
-        return "Nothing newer."
-    started = start_successor(
-        fleet.name,
-        runtime.ledger.change(
-            fleet.name,
-            lambda before: Change(
-                name_next(fleet.name, before, newest.id, Trigger.RECONCILE, runtime.now())
-            ),
-        ),
-        runtime,
-    )
+
+    def transition(before: FleetState) -> Change:
+        return Change(name_next(fleet.name, before, newest.id, Trigger.RECONCILE, runtime.now()))
+
+    named = runtime.ledger.change(fleet.name, transition)
+    started = start_successor(fleet.name, named, runtime)
     return f"Started {started}." if started else "Nothing to do."

@@ -119,7 +119,13 @@ def roll_back(request: RollBackRequest, runtime: Runtime) -> RefreshStarted:
     def transition(state: FleetState) -> Change:
         claim = _proven(rollout, state)
         return Change(
-            turn_back(state, claim, why=request.reason, against_data=request.against_data)
+            turn_back(
+                state,
+                claim,
+                why=request.reason,
+                against_data=request.against_data,
+                by_person=request.by_person,
+            )
         )
 
     claim = _proven(rollout, runtime.ledger.change(rollout.fleet, transition))
