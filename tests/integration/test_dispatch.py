@@ -11,52 +11,10 @@ import pytest
 
 from embedded.scenarios.stage import ENVIRONMENT, Stage, StagedFleet
 from snaproll.domain.tags import DATA_TIME
+from tests.integration.events import MULTI_VOLUME, NOTIFICATION, detail, set_detail
 from tests.integration.seen import Seen, outcome, reason
 
-NOTIFICATION = "EBS Snapshot Notification"
-MULTI_VOLUME = "EBS Multi-Volume Snapshots Completion Status"
 DISPATCH = "snaproll-demo-dispatch-snapshot"
-
-
-def arn(snapshot: str) -> str:
-    """A snapshot's ARN as EBS events write it, the Region in the account's place."""
-    return f"arn:aws:ec2::us-east-1:snapshot/{snapshot}"
-
-
-def detail(snapshot: str, **changes: Any) -> dict[str, Any]:
-    """The detail of a completed snapshot's event."""
-    return {
-        "event": "createSnapshot",
-        "result": "succeeded",
-        "cause": "",
-        "request-id": "",
-        "snapshot_id": arn(snapshot),
-        "source": "arn:aws:ec2::us-east-1:volume/vol-01234567",
-        "startTime": "2026-01-05T09:00:00Z",
-        "endTime": "2026-01-05T09:10:00Z",
-        **changes,
-    }
-
-
-def set_detail(*snapshots: tuple[str, str], **changes: Any) -> dict[str, Any]:
-    """The detail of a multi-volume set's event, with each snapshot's status."""
-    return {
-        "event": "createSnapshots",
-        "result": "succeeded",
-        "cause": "",
-        "request-id": "",
-        "startTime": "2026-01-05T09:00:00Z",
-        "endTime": "2026-01-05T09:10:00Z",
-        "snapshots": [
-            {
-                "snapshot_id": arn(snapshot),
-                "source": "arn:aws:ec2::us-east-1:volume/vol-01234567",
-                "status": status,
-            }
-            for snapshot, status in snapshots
-        ],
-        **changes,
-    }
 
 
 def deliver(stage: Stage, detail_type: str, content: dict[str, Any]) -> None:
