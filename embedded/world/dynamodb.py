@@ -4,14 +4,14 @@ moto parses expressions, keeps items and knows DynamoDB's messages well; this mo
 objects away from callers, gives time from the world's clock, and mends what moto is too kind or
 too slow at: an update that fails half-way leaves nothing behind, a transaction does not copy its
 tables, a transaction's token makes it idempotent, and names and values that an expression does not
-use, or uses without definition, are refused everywhere.
+use, or uses without definition, are refused everywhere. Plain requests are answered by a shelf.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -20,12 +20,14 @@ from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.dynamo_type import DynamoType
 from moto.dynamodb.responses import DynamoHandler
 
+from embedded.world.dynamodb_conditions import DoubtfulError
 from embedded.world.dynamodb_rules import (
     check_expressions,
     invalid,
     moto_errors,
     refuse_legacy,
 )
+from embedded.world.dynamodb_shelf import Shelves
 from embedded.world.errors import AwsError, NotEmulatedError
 from embedded.world.service import Params, Reply, Service, operation
 from embedded.world.values import copied
@@ -39,6 +41,8 @@ TRANSACTION_ITEMS: Final = 100
 """Actions in one TransactWriteItems call (developer guide, "Transactions: how it works")."""
 TOKEN_REMEMBERED: Final = timedelta(minutes=10)
 """How long a ClientRequestToken makes a transaction idempotent (same page)."""
+
+_READING: Final = frozenset({"get_item", "query", "scan"})
 
 
 class _Handler(DynamoHandler):
@@ -66,6 +70,7 @@ class DynamoDB(Service):
         self._created: dict[str, datetime] = {}
         self._recoverable_since: dict[str, datetime] = {}
         self._tokens: dict[str, tuple[datetime, str]] = {}
+        self._shelves = Shelves()
 
     # -- tables ----------------------------------------------------------------------------------
 
@@ -77,6 +82,7 @@ class DynamoDB(Service):
                 raise NotEmulatedError(f"dynamodb:CreateTable with {member}")
         self._ask("create_table", params)
         self._created[params["TableName"]] = self.world.clock.now()
+        self._shelves.add(params["TableName"], self._backend.get_table(params["TableName"]))
         return {"TableDescription": self._description(params["TableName"], "CREATING")}
 
     @operation("DescribeTable")
@@ -93,6 +99,7 @@ class DynamoDB(Service):
             self._backend.get_table(name)
         described = self._description(name, "DELETING")
         self._ask("delete_table", params)
+        self._shelves.remove(name)
         return {"TableDescription": described}
 
     @operation("ListTables")
@@ -149,6 +156,11 @@ class DynamoDB(Service):
     def put_item(self, params: Params) -> Reply:
         """Write a whole item, when its condition holds."""
         check_expressions(params)
+        with suppress(DoubtfulError):
+            shelf = self._shelves.plain("Put", params)
+            shelf.check_condition(params["Item"], params)
+            shelf.put(params["Item"])
+            return {}
         with self._all_or_nothing(params["TableName"], [params["Item"]]):
             return _only(self._ask("put_item", params), "Attributes", "ConsumedCapacity")
 
@@ -157,6 +169,9 @@ class DynamoDB(Service):
         """Read one item by its key."""
         check_expressions(params)
         self._check_key(params)
+        with suppress(DoubtfulError):
+            item = self._shelves.plain("Get", params).get(params["Key"])
+            return {} if item is None else {"Item": item}
         return _only(self._ask("get_item", params), "Item", "ConsumedCapacity")
 
     @operation("UpdateItem")
@@ -172,12 +187,20 @@ class DynamoDB(Service):
         """Delete an item, when its condition holds."""
         check_expressions(params)
         self._check_key(params)
+        with suppress(DoubtfulError):
+            shelf = self._shelves.plain("Delete", params)
+            shelf.check_condition(params["Key"], params)
+            shelf.delete(params["Key"])
+            return {}
         return _only(self._ask("delete_item", params), "Attributes")
 
     @operation("Query")
     def query(self, params: Params) -> Reply:
         """Read a page of the items under one partition key."""
         check_expressions(params)
+        with suppress(DoubtfulError):
+            items = self._shelves.plain("Query", params).query(params)
+            return {"Items": items, "Count": len(items), "ScannedCount": len(items)}
         return self._ask("query", params)
 
     @operation("Scan")
@@ -209,8 +232,8 @@ class DynamoDB(Service):
         if len({(table, json.dumps(key, sort_keys=True)) for table, key in targets}) < len(targets):
             raise invalid("Transaction request cannot include multiple operations on one item")
         reasons = [
-            self._failed_condition(action, key[1])
-            for (_, action), key in zip(actions, targets, strict=True)
+            self._failed_condition(kind, action, key[1])
+            for (kind, action), key in zip(actions, targets, strict=True)
         ]
         if any(reasons):
             raise _cancelled(reasons)
@@ -223,9 +246,11 @@ class DynamoDB(Service):
     def _ask(self, method: str, params: Params) -> Reply:
         """Let moto's handler do an operation on copies."""
         refuse_legacy(params)
+        self._shelves.hand_over(to_write=method not in _READING)
         self._handler.body = copied(params)
         with moto_errors():
             result = getattr(self._handler, method)().result
+        self._shelves.accept(params)
         reply: Reply = copied(result or {})
         return reply
 
@@ -268,6 +293,7 @@ class DynamoDB(Service):
         """
         with moto_errors():
             table = self._backend.get_table(table_name)
+        self._shelves.hand_over(to_write=True)
         kept = [(key, self._stored(table, key)) for key in keyed]
         try:
             yield
@@ -292,10 +318,14 @@ class DynamoDB(Service):
         else:
             table.put_item(attributes)
 
-    def _failed_condition(self, action: Params, key: dict[str, Any]) -> Reply | None:
+    def _failed_condition(self, kind: str, action: Params, key: dict[str, Any]) -> Reply | None:
         condition = action.get("ConditionExpression")
         if condition is None:
             return None
+        with suppress(DoubtfulError):
+            if self._shelves.plain(kind, action).holds(key, action):
+                return None
+        self._shelves.hand_over(to_write=False)
         with moto_errors():
             current = self._backend.get_item(action["TableName"], key)
             holds = get_filter_expression(
@@ -303,6 +333,7 @@ class DynamoDB(Service):
                 action.get("ExpressionAttributeNames"),
                 action.get("ExpressionAttributeValues"),
             ).expr(current)
+        self._shelves.accept(action)
         if holds:
             return None
         reason: Reply = {
@@ -316,6 +347,15 @@ class DynamoDB(Service):
     def _write_together(
         self, actions: list[tuple[str, Params]], targets: list[tuple[str, dict[str, Any]]]
     ) -> None:
+        with suppress(DoubtfulError):
+            shelves = [self._shelves.plain(kind, action) for kind, action in actions]
+            for shelf, (kind, action) in zip(shelves, actions, strict=True):
+                if kind == "Put":
+                    shelf.put(action["Item"])
+                else:
+                    shelf.delete(action["Key"])
+            return
+        self._shelves.hand_over(to_write=True)
         before = [
             (table, key, self._stored(table, key))
             for table, key in ((self._backend.get_table(name), key) for name, key in targets)

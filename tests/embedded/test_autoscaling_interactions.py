@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from embedded.world.autoscaling.conductor import ALARM_NOTICE_SECONDS
 from embedded.world.errors import AwsError
 from tests.embedded.fleets import Fleet
 
@@ -236,6 +237,7 @@ def test_an_alarm_fails_a_refresh_without_rolling_it_back() -> None:
     fleet.run(minutes=2)
 
     set_alarm(fleet, "ALARM")
+    fleet.run(seconds=ALARM_NOTICE_SECONDS)
 
     assert refresh.status == "Failed"
     assert ALARM in fleet.described(refresh)["StatusReason"]
@@ -248,6 +250,7 @@ def test_an_alarm_rolls_a_refresh_back_that_has_auto_rollback() -> None:
     fleet.run(minutes=5)
 
     set_alarm(fleet, "ALARM")
+    fleet.run(seconds=ALARM_NOTICE_SECONDS)
     assert refresh.status == "RollbackInProgress"
     fleet.run_until(refresh, "RollbackSuccessful")
 
@@ -262,8 +265,57 @@ def test_an_alarm_counts_while_the_refresh_bakes() -> None:
     fleet.run_until(refresh, "Baking")
 
     set_alarm(fleet, "ALARM")
+    fleet.run(seconds=ALARM_NOTICE_SECONDS)
 
     assert refresh.status == "RollbackInProgress"
+
+
+def test_a_refresh_takes_a_while_to_notice_an_alarm() -> None:
+    fleet = Fleet(desired=2)
+    refresh = fleet.start(fleet.release(), AlarmSpecification=alarm(fleet, "OK"), AutoRollback=True)
+    fleet.run(minutes=2)
+
+    set_alarm(fleet, "ALARM")
+    fleet.run(seconds=ALARM_NOTICE_SECONDS - 1)
+
+    assert refresh.status == "InProgress"
+
+
+def test_an_alarm_that_ends_before_it_is_noticed_does_not_count() -> None:
+    fleet = Fleet(desired=2)
+    refresh = fleet.start(fleet.release(), AlarmSpecification=alarm(fleet, "OK"))
+    fleet.run(minutes=2)
+
+    set_alarm(fleet, "ALARM")
+    fleet.run(seconds=ALARM_NOTICE_SECONDS - 1)
+    set_alarm(fleet, "OK")
+
+    fleet.run_until(refresh, "Successful")
+
+
+def test_an_alarm_from_just_before_the_bake_counts_in_it() -> None:
+    fleet = Fleet(desired=2)
+    fleet.world.autoscaling.alarm_notice_seconds = 2 * 3600
+    refresh = fleet.start(
+        fleet.release(), AlarmSpecification=alarm(fleet, "OK"), AutoRollback=True, BakeTime=9000
+    )
+    fleet.run(minutes=1)
+
+    set_alarm(fleet, "ALARM")
+    fleet.run_until(refresh, "Baking", hours=1)
+
+    fleet.run_until(refresh, "RollbackInProgress", hours=2)
+
+
+def test_a_refresh_that_ends_before_it_notices_an_alarm_is_successful() -> None:
+    fleet = Fleet(desired=2)
+    fleet.world.autoscaling.alarm_notice_seconds = 2 * 3600
+    refresh = fleet.start(fleet.release(), AlarmSpecification=alarm(fleet, "OK"), AutoRollback=True)
+    fleet.run(minutes=1)
+
+    set_alarm(fleet, "ALARM")
+
+    fleet.run_until(refresh, "Successful")
 
 
 def test_an_alarm_does_not_stop_a_rollback() -> None:
@@ -274,6 +326,7 @@ def test_an_alarm_does_not_stop_a_rollback() -> None:
 
     set_alarm(fleet, "ALARM")
     fleet.run(minutes=1)
+    assert refresh.status == "RollbackInProgress"
     set_alarm(fleet, "OK")
     set_alarm(fleet, "ALARM")
     fleet.run_until(refresh, "RollbackSuccessful")

@@ -33,6 +33,12 @@ def reason(execution: Execution) -> str:
     return end.reason
 
 
+def fault_of(execution: Execution) -> str:
+    """What the function said whose error ended an execution."""
+    message: str = json.loads(execution.cause or "")["errorMessage"]
+    return message
+
+
 def states_of(execution: Execution) -> list[str]:
     """The names of the states that an execution entered, in their order."""
     return [

@@ -39,6 +39,8 @@ PATIENCE = timedelta(hours=1)
 """How long a refresh keeps trying, or waits for protection to be removed, before it fails."""
 LONGEST = timedelta(days=14)
 """How long a refresh may replace instances."""
+ALARM_NOTICE_SECONDS = 30.0
+"""From an alarm's change to the refresh's notice. AWS gives no figure; at once would be kindest."""
 
 
 class Conductor:
@@ -51,6 +53,7 @@ class Conductor:
         self._surveyor = Surveyor(world.ec2)
         self._watching: dict[InstanceRefresh, Group] = {}
         """The active refreshes that name alarms."""
+        self.alarm_notice_seconds = ALARM_NOTICE_SECONDS
         world.cloudwatch.watch(self._alarm_news)
 
     def progress(self, group: Group, refresh: InstanceRefresh) -> Progress:
@@ -170,7 +173,8 @@ class Conductor:
         if refresh.status == ROLLBACK_IN_PROGRESS:
             self._end(group, refresh, ROLLBACK_SUCCESSFUL, "The rollback completed.")
         elif refresh.preferences.bake:
-            self._stop_timers(refresh)
+            # What an alarm said a moment ago still counts.
+            self._stop_timers(refresh, but="alarm")
             self._enter(group, refresh, BAKING, "Waiting for the bake time to elapse.")
             self._timer(group, refresh, "bake", refresh.preferences.bake, self._baked)
         else:
@@ -389,10 +393,18 @@ class Conductor:
         for refresh, group in list(self._watching.items()):
             if name not in refresh.preferences.alarms:
                 continue
-            if state == "ALARM" and refresh.status in FORWARD:
+            if state == "ALARM" and refresh.status in FORWARD and "alarm" not in refresh.timers:
+                notice = timedelta(seconds=self.alarm_notice_seconds)
+                self._timer(group, refresh, "alarm", notice, self._look_at_alarms)
+            self._settle(group)
+
+    def _look_at_alarms(self, group: Group, refresh: InstanceRefresh) -> None:
+        """Fail a refresh with an alarm in ALARM; one that has recovered meanwhile is not seen."""
+        self._stop(refresh, "alarm")
+        for name in refresh.preferences.alarms:
+            if self._world.cloudwatch.alarm_state(name) == "ALARM":
                 self._fail(group, refresh, f"The CloudWatch alarm {name} is in the ALARM state.")
-            else:
-                self._settle(group)
+                return
 
     # -- timers ------------------------------------------------------------------------------------
 
@@ -414,9 +426,10 @@ class Conductor:
         if timer is not None:
             timer.cancel()
 
-    def _stop_timers(self, refresh: InstanceRefresh) -> None:
+    def _stop_timers(self, refresh: InstanceRefresh, *, but: str | None = None) -> None:
         for what in list(refresh.timers):
-            self._stop(refresh, what)
+            if what != but:
+                self._stop(refresh, what)
 
     def _wake_when_warm(self, group: Group, refresh: InstanceRefresh) -> None:
         """Look again when the next instance has warmed up."""

@@ -62,6 +62,15 @@ class AutoScaling(Service):
         return self._registry.groups
 
     @property
+    def alarm_notice_seconds(self) -> float:
+        """How long a refresh takes to notice that an alarm of its own is in ALARM."""
+        return self._registry.conductor.alarm_notice_seconds
+
+    @alarm_notice_seconds.setter
+    def alarm_notice_seconds(self, seconds: float) -> None:
+        self._registry.conductor.alarm_notice_seconds = seconds
+
+    @property
     def launches(self) -> list[Launch]:
         """Every instance that any group ever launched, with the snapshots that it was made of."""
         return self._registry.upkeep.launches

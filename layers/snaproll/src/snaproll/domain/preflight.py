@@ -53,10 +53,7 @@ def inspect(fleet: Fleet, evidence: FleetEvidence) -> Report:
     found = failures(checks)
     if found:
         reasons = "; ".join(one.reason for one in found)
-        message = (
-            f"Fleet {fleet.name} is not ready for a rollout: {reasons}. Nothing was changed. "
-            f"Mend this, then start the rollout again."
-        )
+        message = f"the fleet is not ready: {reasons}."
     else:
         message = f"Fleet {fleet.name} is ready: all {len(checks)} checks passed."
     return Report(passed=not found, message=message, checks=checks)

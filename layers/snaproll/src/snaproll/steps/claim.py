@@ -275,9 +275,14 @@ def _sentence(request: ReleaseFleetRequest) -> str:
     rollout, reason = request.rollout, request.reason.rstrip(".")
     what = f"{rollout.snapshot} on fleet {rollout.fleet}"
     match request.outcome:
-        case Outcome.SNAPSHOT_REJECTED | Outcome.FLEET_NOT_READY:
-            # The gate's and the preflight's own sentences say everything.
+        case Outcome.SNAPSHOT_REJECTED:
+            # The gate's own sentence says everything.
             return request.reason
+        case Outcome.FLEET_NOT_READY:
+            return (
+                f"{rollout.snapshot} was not rolled out to fleet {rollout.fleet}: {reason}. "
+                f"No instance was replaced. Mend this, then start the rollout again."
+            )
         case Outcome.LIVE:
             held = (
                 f" The fleet went back by hand and is held, so that automation does not undo it: "

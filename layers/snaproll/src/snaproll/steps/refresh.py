@@ -55,7 +55,7 @@ def start_refresh(request: ReleaseRequest, runtime: Runtime) -> RefreshStarted:
         if group.saved != request.target.template:
             raise RefreshRefusedError(
                 f"The group {group.name} saves {group.saved_text} and not {request.target.template}"
-                f" any more: somebody changed it after it was inspected. Start the rollout again."
+                f" any more: somebody changed it after it was inspected."
             )
         alarms = _guards(rollout, runtime)
         refresh_id = _start_or_find(
