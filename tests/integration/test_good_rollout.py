@@ -242,7 +242,7 @@ def test_a_person_starts_a_rollout_of_the_newest_snapshot_by_naming_the_fleet(
 ) -> None:
     # Given snapshots whose events were lost
     stage.complete_snapshot(fleet, event=False)
-    stage.world.run_for(3600)
+    stage.world.run_for(60)
     newest = stage.complete_snapshot(fleet, event=False)
 
     # When a person types the fleet's name
@@ -257,7 +257,7 @@ def test_a_person_starts_a_rollout_of_the_newest_snapshot_by_naming_the_fleet(
 
 def test_a_person_may_name_the_snapshot(stage: Stage, fleet: StagedFleet, seen: Seen) -> None:
     wanted = stage.complete_snapshot(fleet, event=False)
-    stage.world.run_for(3600)
+    stage.world.run_for(60)
     stage.complete_snapshot(fleet, event=False)
 
     rollout = stage.start({"fleet": "sec-prod", "snapshot": wanted})

@@ -149,21 +149,22 @@ def test_what_will_be_changed_is_noted_before_it_is() -> None:
 def test_turning_back_is_noted_once() -> None:
     state = claimed()
 
-    back = turn_back(state, claim_of(state))
+    back = turn_back(state, claim_of(state), why="bad", against_data=True)
 
     assert claim_of(back).phase is Phase.BACK
-    assert turn_back(back, claim_of(back)) == back
+    assert (claim_of(back).why, claim_of(back).against_data) == ("bad", True)
+    assert turn_back(back, claim_of(back), why="bad", against_data=True) == back
 
 
 @pytest.mark.parametrize("hold", [None, HOLD], ids=["no hold before", "a hold before"])
 def test_giving_up_a_claim_leaves_a_hold_as_it_was(hold: Hold | None) -> None:
-    after = give_up_claim(claimed(FleetState(hold=hold)), None)
+    after = give_up_claim("sec-prod", claimed(FleetState(hold=hold)), None)
 
     assert (after.claim, after.waiting, after.hold) == (None, None, hold)
 
 
 def test_a_rollout_that_needs_a_person_leaves_its_hold_in_the_same_write() -> None:
-    after = give_up_claim(claimed(), HOLD)
+    after = give_up_claim("sec-prod", claimed(), HOLD)
 
     assert (after.claim, after.hold) == (None, HOLD)
 
@@ -174,7 +175,7 @@ def test_fences_only_grow_however_often_a_fleet_changes_hands(times: int) -> Non
     for number in range(times):
         state = claimed(state, execution=f"{EXECUTION}-{number}")
         fences.append(claim_of(state).fence)
-        state = give_up_claim(state, None)
+        state = give_up_claim("sec-prod", state, None)
 
     assert fences == list(range(1, times + 1))
 

@@ -31,6 +31,7 @@ def decision(
         snapshot=found,
         trigger=trigger,
         execution=EXECUTION,
+        now=NOW,
     )
 
 
@@ -89,6 +90,7 @@ def test_a_snapshot_that_does_not_exist_goes_on_to_be_rejected_with_a_record() -
         snapshot=None,
         trigger=AUTOMATIC,
         execution=EXECUTION,
+        now=NOW,
     )
 
     assert found.skip is None

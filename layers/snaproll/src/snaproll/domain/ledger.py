@@ -134,8 +134,8 @@ class Trouble(StrictValue):
     """How the last rollouts failed; gone with the next that becomes live.
 
     ``rollbacks`` counts rolled back ones in a row, ``failures`` all that did not become live;
-    ``repeated`` tells that the last two failed alike. Until ``retry_after`` the scheduled comparison
-    does not start the same again.
+    ``repeated`` tells that the last two failed alike. Until ``retry_after`` the scheduled
+    comparison does not start the same again.
     """
 
     rollbacks: int

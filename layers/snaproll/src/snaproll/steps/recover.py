@@ -33,9 +33,11 @@ from snaproll.domain.ledger import (
     stop_claim,
 )
 from snaproll.domain.plan import newer_live
+from snaproll.domain.snapshot import Snapshot, data_time
 from snaproll.runtime import Runtime
 from snaproll.steps.claim import EVENT_OF, start_successor
 from snaproll.steps.plan import newest_eligible
+from snaproll.steps.snapshot import data_time_of, what_runs
 
 _ALIVE = frozenset({"RUNNING", "PENDING_REDRIVE"})
 _ABORTED = "ABORTED"
@@ -158,6 +160,12 @@ def _reconcile(fleet: Fleet, runtime: Runtime) -> str:
     return _start_newest(fleet, state, runtime)
 
 
+def _runs_already(fleet: Fleet, newest: Snapshot, runtime: Runtime) -> bool:
+    _, running = what_runs(fleet, runtime)
+    at, since = data_time(newest).at, data_time_of(running, runtime)
+    return at is not None and since is not None and at <= since
+
+
 def _start_newest(fleet: Fleet, state: FleetState, runtime: Runtime) -> str:
     if state.hold is not None and state.hold.stands(runtime.now()):
         return f"Held: {state.hold.reason}"
@@ -166,6 +174,8 @@ def _start_newest(fleet: Fleet, state: FleetState, runtime: Runtime) -> str:
     newest = newest_eligible(fleet, runtime)
     if newest is None or newer_live(state, newest) is not None:
         return "Nothing to do."
+    if state.live is None and _runs_already(fleet, newest, runtime):
+        return "Nothing to do: the fleet has served it since before snaproll came."
 
     def transition(before: FleetState) -> Change:
         return Change(name_next(fleet.name, before, newest.id, Trigger.RECONCILE, runtime.now()))

@@ -23,7 +23,7 @@ def validate_snapshot(request: StepRequest, runtime: Runtime) -> Report:
     key: Key | None = None
     if snapshot is not None and snapshot.kms_key is not None:
         key = runtime.keys.get(snapshot.kms_key)
-    device_size, running = _what_runs(fleet, runtime)
+    device_size, running = what_runs(fleet, runtime)
     live = runtime.ledger.state(fleet.name).live
     quarantine = runtime.ledger.quarantine(fleet.name, rollout.snapshot)
     evidence = GateEvidence(
@@ -32,7 +32,7 @@ def validate_snapshot(request: StepRequest, runtime: Runtime) -> Report:
         key=key,
         account=rollout.account,
         device_size_gib=device_size,
-        live_data_time=live.data_time if live else _data_time_of(running, runtime),
+        live_data_time=live.data_time if live else data_time_of(running, runtime),
         quarantined_because=quarantine.reason if quarantine else None,
         by_hand=rollout.by_hand is not None,
         now=runtime.now(),
@@ -40,7 +40,7 @@ def validate_snapshot(request: StepRequest, runtime: Runtime) -> Report:
     return judge(fleet, evidence)
 
 
-def _what_runs(fleet: Fleet, runtime: Runtime) -> tuple[int | None, str | None]:
+def what_runs(fleet: Fleet, runtime: Runtime) -> tuple[int | None, str | None]:
     """The data volume's fixed size and its snapshot, by the version saved on the group."""
     group = runtime.groups.get(fleet.policy.auto_scaling_group)
     if group is None or group.saved is None:
@@ -52,7 +52,7 @@ def _what_runs(fleet: Fleet, runtime: Runtime) -> tuple[int | None, str | None]:
     return contents.size_at(device), contents.snapshot_at(device)
 
 
-def _data_time_of(snapshot_id: str | None, runtime: Runtime) -> datetime | None:
+def data_time_of(snapshot_id: str | None, runtime: Runtime) -> datetime | None:
     """On a fleet that was never rolled, what runs there is what must not be gone behind."""
     snapshot = runtime.snapshots.get(snapshot_id) if snapshot_id else None
     return data_time(snapshot).at if snapshot else None
