@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
+
+_CONTAINERS: Final = (dict, list, tuple)
 
 
 def copied(value: Any) -> Any:
@@ -11,7 +13,11 @@ def copied(value: Any) -> Any:
     Many times faster than ``copy.deepcopy``, which matters because every call copies twice.
     """
     if isinstance(value, dict):
-        return {key: copied(member) for key, member in value.items()}
-    if isinstance(value, list | tuple):
-        return [copied(member) for member in value]
+        # What has no members is most of everything: it costs no call here.
+        return {
+            key: copied(member) if isinstance(member, _CONTAINERS) else member
+            for key, member in value.items()
+        }
+    if isinstance(value, _CONTAINERS):
+        return [copied(member) if isinstance(member, _CONTAINERS) else member for member in value]
     return value

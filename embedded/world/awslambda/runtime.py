@@ -134,22 +134,21 @@ def _deployed(path: str) -> str:
 
 @contextlib.contextmanager
 def _environment(variables: dict[str, str]) -> Iterator[None]:
-    """Let the process have just these environment variables for a while."""
-    kept = dict(os.environ)
-    _make_environment(kept, variables)
+    """Let the process have just these environment variables for a while.
+
+    What ``os.environ`` holds is exchanged as a whole: each variable that is set by itself takes a
+    system call. So only Python code of this process sees them, and a handler is nothing else.
+    """
+    environ = os.environ
+    members = vars(environ)
+    kept = members["_data"]
+    members["_data"] = {
+        environ.encodekey(name): environ.encodevalue(value) for name, value in variables.items()
+    }
     try:
         yield
     finally:
-        _make_environment(dict(os.environ), kept)
-
-
-def _make_environment(present: dict[str, str], wanted: dict[str, str]) -> None:
-    """Change only what differs: a change of the environment is a system call."""
-    for name in present.keys() - wanted.keys():
-        del os.environ[name]
-    for name, value in wanted.items():
-        if present.get(name) != value:
-            os.environ[name] = value
+        members["_data"] = kept
 
 
 class _Output(io.TextIOBase):
