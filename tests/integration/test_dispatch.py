@@ -257,18 +257,18 @@ def test_the_late_event_of_an_older_snapshot_moves_nothing_back(
     assert not seen.serves(older)
 
 
-def test_a_snapshot_that_completes_while_another_is_rolled_is_skipped_for_now(
+def test_a_snapshot_that_completes_while_another_is_rolled_waits_for_its_end(
     stage: Stage, fleet: StagedFleet
 ) -> None:
-    stage.complete_snapshot(fleet)
+    running = stage.complete_snapshot(fleet)
     stage.world.run_for(600)
     stage.complete_snapshot(fleet)
     stage.world.run_for(60)
     first, second = stage.rollouts()
     stage.finish()
 
-    assert outcome(second) == "Busy"
-    assert first.arn in reason(second)
+    assert outcome(second) == "Queued"
+    assert f"is being rolled onto {running}" in reason(second)
     assert outcome(first) == "Live"
 
 
@@ -280,7 +280,12 @@ def test_two_snapshots_at_the_same_moment_change_the_fleet_one_after_the_other(
     stage.world.run_for(60)
     stage.finish()
 
-    assert sorted(outcome(one) for one in stage.rollouts()) == ["Busy", "Live"]
+    stage.world.run_for(60)
+    stage.finish()
+
+    # Their data is of the same moment: the second one's turn comes, and finds nothing newer in it
+    outcomes = [outcome(one) for one in stage.rollouts()]
+    assert outcomes == ["Live", "Queued", "Superseded"]
     assert len(seen.calls("StartInstanceRefresh")) == 1
 
 

@@ -15,7 +15,7 @@ from snaproll.contracts import (
 from snaproll.domain.fleet import Fleet
 from snaproll.domain.ledger import FleetState, Trigger, quiet_seconds
 from snaproll.domain.plan import SkipReason, decide, newer_live
-from snaproll.domain.snapshot import Snapshot, data_time
+from snaproll.domain.snapshot import Snapshot, data_time, lies_ahead, matches
 from snaproll.errors import (
     InvalidEventError,
     InvalidRequestError,
@@ -200,12 +200,14 @@ def _request_of_event(raw: object, runtime: Runtime) -> RolloutRequest | Plan:
 
 def newest_eligible(fleet: Fleet, runtime: Runtime) -> Snapshot | None:
     """The newest snapshot by data time that the fleet's rule selects and nothing condemned."""
-    rule = fleet.policy.snapshots
+    rule, now = fleet.policy.snapshots, runtime.now()
     bad = runtime.ledger.condemned(fleet.name)
     dated = [
         (at, snapshot.id, snapshot)
         for snapshot in runtime.snapshots.selected(rule.tags, rule.owners)
-        if snapshot.id not in bad and (at := data_time(snapshot).at) is not None
+        # EC2's filters take * and ? in a value for wildcards; the fleet's rule does not.
+        if snapshot.id not in bad and matches(snapshot, rule.tags)
+        if (at := data_time(snapshot).at) is not None and not lies_ahead(at, now)
     ]
     return max(dated)[2] if dated else None
 
