@@ -216,7 +216,10 @@ class EventBridge(Service):
     @operation("TestEventPattern")
     def test_event_pattern(self, params: Params) -> Reply:
         """Tell whether a pattern matches an event."""
-        event = json.loads(params["Event"])
+        try:
+            event = json.loads(params["Event"])
+        except ValueError as error:
+            raise AwsError("ValidationException", "Parameter Event is not valid JSON.") from error
         required = {"id", "account", "source", "time", "region", "resources", "detail-type"}
         if missing := sorted(required - event.keys()):
             raise AwsError("ValidationException", f"Event is missing {missing[0]}.")
