@@ -158,7 +158,7 @@ class EventBridge(Service):
                 Delivery(copied(dict(event.envelope)), rule.name, rule.arn, target, now)
             )
 
-    @operation("PutEvents")
+    @operation("PutEvents", unmodelled=("EndpointId",))
     def put_events(self, params: Params) -> Reply:
         """Take custom events in; each entry is accepted or refused by itself."""
         entries = params["Entries"]
@@ -291,7 +291,7 @@ class EventBridge(Service):
         """Describe a rule."""
         return self._described(self._rule(params, "Name"))
 
-    @operation("ListRules")
+    @operation("ListRules", unmodelled=("Limit", "NextToken"))
     def list_rules(self, params: Params) -> Reply:
         """List the rules of the bus, by name."""
         self._check_bus(params)
@@ -327,7 +327,7 @@ class EventBridge(Service):
         ]
         return {"FailedEntryCount": len(failed), "FailedEntries": failed}
 
-    @operation("ListTargetsByRule")
+    @operation("ListTargetsByRule", unmodelled=("Limit", "NextToken"))
     def list_targets_by_rule(self, params: Params) -> Reply:
         """List a rule's targets."""
         rule = self._rule(params, "Rule")
