@@ -37,6 +37,12 @@ if TYPE_CHECKING:
 
 SDK_ATTEMPTS = 3
 """Attempts in all, the first included: botocore's default in its ``standard`` retry mode."""
+CODES_OF_OLD = {
+    ("sqs", "QueueDoesNotExist"): "AWS.SimpleQueueService.NonExistentQueue",
+    ("sqs", "QueueNameExists"): "QueueAlreadyExists",
+}
+"""What a response tells in ``Error.Code`` where a service has changed protocols and keeps its old
+codes (the header ``x-amzn-query-error``), by service and the code of its present model."""
 HTTP_OK = 200
 HTTP_BAD_REQUEST = 400
 
@@ -210,11 +216,13 @@ class _Failure:
     """An error answer in the form in which botocore's parsers hand it on."""
 
     def __init__(self, error: AwsError, service: Any) -> None:
-        shape: Any = service.shape_for_error_code(error.code)
+        told = CODES_OF_OLD.get((service.service_name, error.code), error.code)
+        # botocore looks the members up by the code that is told, the class by the model's own.
+        shape: Any = service.shape_for_error_code(told)
         self.code = error.code
         self.status = error.http_status
         self.parsed: dict[str, Any] = {
-            "Error": {"Message": error.message, "Code": error.code},
+            "Error": {"Message": error.message, "Code": told},
             **copied(error.extra),
         }
         if shape is None:

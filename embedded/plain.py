@@ -28,8 +28,9 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 from embedded.world.errors import AwsError, NotEmulatedError
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
+    from _typeshed.wsgi import WSGIEnvironment
     from botocore.model import OperationModel, ServiceModel, Shape
+    from werkzeug.datastructures import Headers
 
     from embedded.world.service import Params, Reply
     from embedded.world.world import World
@@ -37,10 +38,12 @@ if TYPE_CHECKING:
 SERVICES: Final = frozenset({"iam", "logs", "s3", "secretsmanager", "sts"})
 """Whole services that share nothing with the world's own."""
 NETWORK: Final = re.compile(
-    r"(Vpc|Subnet|SecurityGroup|InternetGateway|NatGateway|RouteTable|Route$|Address|NetworkAcl"
-    r"|AvailabilityZone|Regions|KeyPair|AccountAttributes|PrefixList|FlowLog|DhcpOptions)"
+    r"[A-Z][a-z]+(AccountAttributes|Address(es)?|AvailabilityZones|DefaultSubnet|DefaultVpc"
+    r"|(Internet|Nat)Gateways?|KeyPairs?|NetworkAcls?(Entry)?|Regions|Route|RouteTables?"
+    r"|SecurityGroups?(Egress|Ingress|Rules|RuleDescriptions(Egress|Ingress))?"
+    r"|Subnets?(Attribute|CidrBlock)?|Vpcs?(Attribute|CidrBlock)?|VpcEndpoints?)"
 )
-"""What names an operation of EC2 that is about networks and the account, not about instances."""
+"""The operations of EC2 that are about networks and the account, not about instances."""
 NETWORK_IDS: Final = ("vpc-", "subnet-", "sg-", "sgr-", "igw-", "rtb-", "nat-", "eipalloc-", "acl-")
 TAG_OPERATIONS: Final = frozenset({"CreateTags", "DeleteTags"})
 FIRST_ERROR_STATUS: Final = 300
@@ -54,7 +57,7 @@ def belongs(service: str, operation: str, params: Params) -> bool:
     if operation in TAG_OPERATIONS:
         ids = params.get("Resources", [])
         return bool(ids) and all(str(one).startswith(NETWORK_IDS) for one in ids)
-    return NETWORK.search(operation) is not None
+    return NETWORK.fullmatch(operation) is not None
 
 
 def attach(world: World) -> None:
@@ -69,6 +72,7 @@ class PlainServices:
     def __init__(self, world: World) -> None:
         self._world = world
         self._emptied = False
+        self._calls = 0
 
     def belongs(self, service: str, operation: str, params: Params) -> bool:
         """Whether a call is for moto rather than for a service of the world."""
@@ -87,13 +91,17 @@ class PlainServices:
             raise NotEmulatedError(f"{service}:{operation}")
         return self._sent(model.operation_model(operation), params)
 
-    def application(self) -> WSGIApplication:
-        """Give moto's server application, for requests that are handed on as they came."""
-        application = _application()
+    def answer(self, environ: WSGIEnvironment) -> tuple[str, Headers, bytes]:
+        """Let moto answer a request as it came; gives status, headers and body."""
+        # Building a service's application takes from the same dice as ids do, so it comes first.
+        application = _application().get_application(environ)
         if not self._emptied:
             self._emptied = True
             _empty()
-        return application
+        self._calls += 1
+        _seed(self._calls)
+        chunks, status, headers = run_wsgi_app(application, environ, buffered=True)
+        return status, headers, b"".join(chunks)
 
     def _sent(self, operation: OperationModel, params: Params) -> Reply:
         model = operation.service_model
@@ -141,10 +149,14 @@ class PlainServices:
             environ["CONTENT_TYPE"] = "application/x-www-form-urlencoded; charset=utf-8"
         environ["CONTENT_LENGTH"] = str(environ["wsgi.input"].getbuffer().nbytes)
         try:
-            chunks, status, given = run_wsgi_app(self.application(), environ, buffered=True)
+            status, given, answer = self.answer(environ)
         except NotImplementedError as error:
             raise NotEmulatedError(f"{model.service_name}:{operation}") from error
-        answer = b"".join(chunks)
+        except Exception as error:
+            # Whatever its code trips over, moto does not model.
+            raise NotEmulatedError(
+                f"{model.service_name}:{operation} with these parameters"
+            ) from error
         code = int(status.split()[0])
         if code >= SERVER_ERROR and b"<html" in answer.lower():
             raise NotEmulatedError(f"{model.service_name}:{operation} with these parameters")
@@ -188,7 +200,7 @@ def _service_model(service: str) -> ServiceModel:
 
 
 @cache
-def _application() -> WSGIApplication:
+def _application() -> Any:
     # moto reads this once; its table of public AMIs takes long to load and none of it is used.
     os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
     from moto.moto_server.werkzeug_app import (  # noqa: PLC0415 - slow, and seldom needed
@@ -197,14 +209,18 @@ def _application() -> WSGIApplication:
     )
 
     logging.getLogger("moto").setLevel(logging.ERROR)
-    application: WSGIApplication = DomainDispatcherApplication(create_backend_app)
-    return application
+    return DomainDispatcherApplication(create_backend_app)
 
 
 def _empty() -> None:
-    """Take everything out of moto, and let its ids begin as in every other run."""
-    from moto.moto_api._internal import mock_random  # noqa: PLC0415 - slow, and seldom needed
-    from moto.moto_api._internal.models import moto_api_backend  # noqa: PLC0415 - likewise
+    """Take everything out of moto."""
+    from moto.moto_api._internal.models import moto_api_backend  # noqa: PLC0415 - slow
 
     moto_api_backend.reset()
-    mock_random.seed(0)
+
+
+def _seed(number: int) -> None:
+    """Let moto make up the same ids in every run, whatever was asked in other worlds before."""
+    from moto.moto_api._internal import mock_random  # noqa: PLC0415 - slow, and seldom needed
+
+    mock_random.seed(number)

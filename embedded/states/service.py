@@ -157,7 +157,7 @@ class StepFunctions(Service):
     @operation("TagResource")
     def tag_resource(self, params: Params) -> Reply:
         """Tag a state machine."""
-        tags = {tag["key"]: tag["value"] for tag in params["tags"]}
+        tags = {tag["key"]: tag.get("value", "") for tag in params["tags"]}
         self._tagged(params["resourceArn"]).tags.update(tags)
         return {}
 

@@ -66,8 +66,10 @@ class Binder:
             if service in AS_IT_CAME:
                 environ["HTTP_X_MOTO_ACCOUNT_ID"] = self._world.account
                 with self._moment:
-                    return list(self._plain.application()(environ, start_response))
-            response = self._answer(service, request)
+                    status, headers, body = self._plain.answer(environ)
+                response = Response(body, status, headers)
+            else:
+                response = self._answer(service, request)
         except UnreadableError as error:
             response = _unreadable(str(error))
         return response(environ, start_response)

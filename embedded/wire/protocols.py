@@ -131,10 +131,21 @@ def read(service: str, request: Request) -> Asked:
             "url_params": in_path,
         }
     )
-    params = {name: value for name, value in parsed.items() if value is not None}
+    params = _sent(operation, parsed)
     asked = Asked(service, operation, params, protocol)
     _check(asked)
     return asked
+
+
+def _sent(operation: OperationModel, parsed: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what the parser makes of members that were not sent."""
+    members = _members(operation.input_shape)
+    return {
+        name: value
+        for name, value in parsed.items()
+        if value is not None
+        and not (value == [] and members[name].serialization.get("location") == "querystring")
+    }
 
 
 class Unanswerable(Exception):  # noqa: N818 - it is the request that is at fault

@@ -45,7 +45,8 @@ class WireDoor:
     port
         The loopback port; 0 takes a free one.
     speed
-        Emulated seconds that pass in a real second.
+        Emulated seconds that pass in a real second; 0 lets time stand still between calls, for
+        somebody else to move.
 
     Raises
     ------
@@ -58,6 +59,7 @@ class WireDoor:
         services = world.plain
         if not isinstance(services, plain.PlainServices):
             raise TypeError("another service answers for what this world does not model")
+        self._speed = speed
         self.pacemaker = Pacemaker(world, speed)
         binder = Binder(world, services, self.pacemaker)
         self._server = _listening(port, binder)
@@ -70,7 +72,8 @@ class WireDoor:
 
     def open(self) -> None:
         """Let time run, and answer from now on."""
-        self.pacemaker.start()
+        if self._speed:
+            self.pacemaker.start()
         self._thread.start()
 
     def close(self) -> None:

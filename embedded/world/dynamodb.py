@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Final
+from uuid import NAMESPACE_OID, uuid5
 
 from moto.dynamodb.comparisons import get_filter_expression
 from moto.dynamodb.models import DynamoDBBackend
@@ -43,6 +44,9 @@ TOKEN_REMEMBERED: Final = timedelta(minutes=10)
 """How long a ClientRequestToken makes a transaction idempotent (same page)."""
 
 _READING: Final = frozenset({"get_item", "query", "scan"})
+
+MANAGED_KEY: Final = "alias/aws/dynamodb"
+"""The key that encrypts tables unless another is named."""
 
 
 class _Handler(DynamoHandler):
@@ -80,10 +84,18 @@ class DynamoDB(Service):
         for member in ("StreamSpecification", "GlobalTableSettingsReplicationMode"):
             if params.get(member):
                 raise NotEmulatedError(f"dynamodb:CreateTable with {member}")
-        self._ask("create_table", params)
+        self._ask("create_table", self._with_key(params))
         self._created[params["TableName"]] = self.world.clock.now()
         self._shelves.add(params["TableName"], self._backend.get_table(params["TableName"]))
         return {"TableDescription": self._description(params["TableName"], "CREATING")}
+
+    def _with_key(self, params: Params) -> Params:
+        """Name the AWS managed key, where no other is; moto makes one up, another in every run."""
+        asked = params.get("SSESpecification", {})
+        if not asked.get("Enabled") or "KMSMasterKeyId" in asked:
+            return params
+        managed = self.world.arn("kms", f"key/{uuid5(NAMESPACE_OID, MANAGED_KEY)}")
+        return {**params, "SSESpecification": {**asked, "KMSMasterKeyId": managed}}
 
     @operation("DescribeTable")
     def describe_table(self, params: Params) -> Reply:

@@ -50,6 +50,9 @@ VOLUME_GRANT = frozenset(
 Source: Auto Scaling user guide, "Required KMS key policy for use with encrypted volumes".
 """
 
+_SPEC = "SYMMETRIC_DEFAULT"
+_USAGE = "ENCRYPT_DECRYPT"
+
 
 class KeyManagement(Service):
     """The keys of the account, symmetric ones made by KMS."""
@@ -115,10 +118,12 @@ class KeyManagement(Service):
 
     # -- keys --------------------------------------------------------------------------------------
 
-    @operation("CreateKey")
+    @operation("CreateKey", unmodelled=("CustomKeyStoreId", "XksKeyId"))
     def create_key(self, params: Params) -> Reply:
         """Make a symmetric key."""
-        if params.get("KeySpec", "SYMMETRIC_DEFAULT") != "SYMMETRIC_DEFAULT":
+        # The second name is the deprecated one.
+        specs = {params.get(name, _SPEC) for name in ("KeySpec", "CustomerMasterKeySpec")}
+        if specs != {_SPEC} or params.get("KeyUsage", _USAGE) != _USAGE:
             raise NotEmulatedError("keys other than symmetric ones")
         if params.get("Origin", "AWS_KMS") != "AWS_KMS" or params.get("MultiRegion"):
             raise NotEmulatedError("imported, external and multi-Region keys")
@@ -217,7 +222,9 @@ class KeyManagement(Service):
 
     # -- grants ------------------------------------------------------------------------------------
 
-    @operation("CreateGrant")
+    @operation(
+        "CreateGrant", unmodelled=("DryRun", "GranteeServicePrincipal", "RetiringServicePrincipal")
+    )
     def create_grant(self, params: Params) -> Reply:
         """Give a principal some operations of a key.
 
@@ -228,7 +235,7 @@ class KeyManagement(Service):
             raise AwsError("DisabledException", f"{key.arn} is disabled.")
         _require(key, "Enabled")
         if "GranteePrincipal" not in params:
-            raise NotEmulatedError("grants to service principals")
+            raise AwsError("ValidationException", "GranteePrincipal must be specified.")
         grant = Grant(
             id=self.world.new_uuid().replace("-", "").ljust(64, "0"),
             grantee=params["GranteePrincipal"],
@@ -241,7 +248,7 @@ class KeyManagement(Service):
         key.grants[grant.id] = grant
         return {"GrantId": grant.id, "GrantToken": f"token-{grant.id}"}
 
-    @operation("ListGrants")
+    @operation("ListGrants", unmodelled=("GranteeServicePrincipal",))
     def list_grants(self, params: Params) -> Reply:
         """The grants of a key, oldest first, in pages of 50 unless Limit says otherwise."""
         key = self._key(params["KeyId"])
@@ -253,7 +260,7 @@ class KeyManagement(Service):
         ]
         return _listed("Grants", [self._describe_grant(key, grant) for grant in chosen], params)
 
-    @operation("RevokeGrant")
+    @operation("RevokeGrant", unmodelled=("DryRun",))
     def revoke_grant(self, params: Params) -> Reply:
         """Take a grant back."""
         key = self._customer_key(params["KeyId"])

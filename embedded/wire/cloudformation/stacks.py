@@ -28,7 +28,7 @@ from embedded.wire.cloudformation.requests import (
     wanted,
 )
 from embedded.wire.cloudformation.runs import Runs
-from embedded.world.errors import AwsError
+from embedded.world.errors import AwsError, NotEmulatedError
 from embedded.world.service import Params, Reply, Service, operation
 
 if TYPE_CHECKING:
@@ -228,6 +228,8 @@ class StackReading(Service):
     @operation("GetTemplate")
     def get_template(self, params: Params) -> Reply:
         """A stack's template, as it was given or as it was carried out."""
+        if params.get("ChangeSetName") or "StackName" not in params:
+            raise NotEmulatedError("the template of a change set")
         found = self._registry.find(params["StackName"]).wanted
         if found is None:
             raise invalid(f"Stack {params['StackName']} has no template yet")

@@ -115,6 +115,9 @@ class InstanceOperations(Service):
             params,
             ("InstanceId", "ShouldDecrementDesiredCapacity"),
         )
+        if "InstanceId" not in params:
+            # The API model does not require it though nothing else names the instance.
+            raise invalid("InstanceId must be specified.")
         group, member = self._owner(params["InstanceId"])
         self._registry.changeable(group.name)
         if member.lifecycle == TERMINATING:

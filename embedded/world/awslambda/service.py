@@ -211,7 +211,9 @@ class Lambda(Service):
         """Describe a function's settings."""
         return self._described(self._function(params["FunctionName"]))
 
-    @operation("ListFunctions")
+    @operation(
+        "ListFunctions", unmodelled=("FunctionVersion", "Marker", "MasterRegion", "MaxItems")
+    )
     def list_functions(self, params: Params) -> Reply:  # noqa: ARG002 - one page holds them all
         """List the functions."""
         return {"Functions": [self._described(spec) for spec in self._functions.values()]}
@@ -255,7 +257,7 @@ class Lambda(Service):
         statements[params["StatementId"]] = statement
         return {"Statement": json.dumps(statement)}
 
-    @operation("RemovePermission")
+    @operation("RemovePermission", unmodelled=("RevisionId",))
     def remove_permission(self, params: Params) -> Reply:
         """Take a permission away."""
         spec = self._function(params["FunctionName"])

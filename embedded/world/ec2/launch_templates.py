@@ -49,7 +49,7 @@ class LaunchTemplates(Service):
 
     # -- making ------------------------------------------------------------------------------------
 
-    @operation("CreateLaunchTemplate")
+    @operation("CreateLaunchTemplate", unmodelled=("Operator",))
     def create_launch_template(self, params: Params) -> Reply:
         """Make a template and its version 1."""
         refuse_dry_run(params)
@@ -79,7 +79,7 @@ class LaunchTemplates(Service):
         self._store.put(template)
         return _warned({"LaunchTemplate": template.describe()}, params["LaunchTemplateData"])
 
-    @operation("CreateLaunchTemplateVersion")
+    @operation("CreateLaunchTemplateVersion", unmodelled=("ResolveAlias",))
     def create_launch_template_version(self, params: Params) -> Reply:
         """Make a version, alone or on top of a source version."""
         refuse_dry_run(params)
@@ -147,7 +147,7 @@ class LaunchTemplates(Service):
         templates, token = page(chosen, params, smallest=1, largest=200)
         return paged("LaunchTemplates", [template.describe() for template in templates], token)
 
-    @operation("DescribeLaunchTemplateVersions")
+    @operation("DescribeLaunchTemplateVersions", unmodelled=("ResolveAlias",))
     def describe_launch_template_versions(self, params: Params) -> Reply:
         """Versions of one template, newest first, or the latest or default ones of all."""
         refuse_dry_run(params)

@@ -74,7 +74,7 @@ class SnapshotTiers(Service):
             reply["RestoreDuration"] = days
         return reply
 
-    @operation("LockSnapshot")
+    @operation("LockSnapshot", unmodelled=("CoolOffPeriod",))
     def lock_snapshot(self, params: Params) -> Reply:
         """Protect a snapshot from deletion until the lock expires."""
         refuse_dry_run(params)

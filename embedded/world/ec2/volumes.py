@@ -136,7 +136,7 @@ class Volumes(Service):
 
     # -- operations --------------------------------------------------------------------------------
 
-    @operation("CreateVolume")
+    @operation("CreateVolume", unmodelled=("AvailabilityZoneId", "Operator"))
     def create_volume(self, params: Params) -> Reply:
         """Make a volume; the key is looked at later, as AWS does it asynchronously."""
         refuse_dry_run(params)

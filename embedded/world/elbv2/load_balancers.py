@@ -29,7 +29,10 @@ class LoadBalancers(Service):
 
     # -- load balancers ----------------------------------------------------------------------------
 
-    @operation("CreateLoadBalancer")
+    @operation(
+        "CreateLoadBalancer",
+        unmodelled=("CustomerOwnedIpv4Pool", "EnablePrefixForIpv6SourceNat", "IpamPools"),
+    )
     def create_load_balancer(self, params: Params) -> Reply:
         """Make an Application Load Balancer, active at once."""
         name = params["Name"]
@@ -114,7 +117,7 @@ class LoadBalancers(Service):
 
     # -- listeners ---------------------------------------------------------------------------------
 
-    @operation("CreateListener")
+    @operation("CreateListener", unmodelled=("AlpnPolicy", "MutualAuthentication"))
     def create_listener(self, params: Params) -> Reply:
         """Make a listener; the target groups that it forwards to come into use."""
         balancer = self._store.get(params["LoadBalancerArn"])

@@ -29,7 +29,7 @@ class TargetGroups(Service):
 
     # -- target groups -----------------------------------------------------------------------------
 
-    @operation("CreateTargetGroup")
+    @operation("CreateTargetGroup", unmodelled=("TargetControlPort",))
     def create_target_group(self, params: Params) -> Reply:
         """Make a target group of instances; an equal request again gives the same group."""
         check_name(params["Name"], "target group")

@@ -158,7 +158,7 @@ class EventBridge(Service):
                 Delivery(copied(dict(event.envelope)), rule.name, rule.arn, target, now)
             )
 
-    @operation("PutEvents")
+    @operation("PutEvents", unmodelled=("EndpointId",))
     def put_events(self, params: Params) -> Reply:
         """Take custom events in; each entry is accepted or refused by itself."""
         entries = params["Entries"]
@@ -216,7 +216,10 @@ class EventBridge(Service):
     @operation("TestEventPattern")
     def test_event_pattern(self, params: Params) -> Reply:
         """Tell whether a pattern matches an event."""
-        event = json.loads(params["Event"])
+        try:
+            event = json.loads(params["Event"])
+        except ValueError as error:
+            raise AwsError("ValidationException", "Parameter Event is not valid JSON.") from error
         required = {"id", "account", "source", "time", "region", "resources", "detail-type"}
         if missing := sorted(required - event.keys()):
             raise AwsError("ValidationException", f"Event is missing {missing[0]}.")
@@ -288,7 +291,7 @@ class EventBridge(Service):
         """Describe a rule."""
         return self._described(self._rule(params, "Name"))
 
-    @operation("ListRules")
+    @operation("ListRules", unmodelled=("Limit", "NextToken"))
     def list_rules(self, params: Params) -> Reply:
         """List the rules of the bus, by name."""
         self._check_bus(params)
@@ -324,7 +327,7 @@ class EventBridge(Service):
         ]
         return {"FailedEntryCount": len(failed), "FailedEntries": failed}
 
-    @operation("ListTargetsByRule")
+    @operation("ListTargetsByRule", unmodelled=("Limit", "NextToken"))
     def list_targets_by_rule(self, params: Params) -> Reply:
         """List a rule's targets."""
         rule = self._rule(params, "Rule")

@@ -184,12 +184,12 @@ class Queues(Service):
         del self._queues[self._found(params).name]
         return {}
 
-    @operation("GetQueueUrl")
+    @operation("GetQueueUrl", unmodelled=("QueueOwnerAWSAccountId",))
     def get_queue_url(self, params: Params) -> Reply:
         """Find a queue by its name."""
         return {"QueueUrl": self._named(params["QueueName"]).url}
 
-    @operation("ListQueues")
+    @operation("ListQueues", unmodelled=("MaxResults", "NextToken"))
     def list_queues(self, params: Params) -> Reply:
         """List the queues, by name."""
         prefix = params.get("QueueNamePrefix", "")
@@ -235,7 +235,7 @@ class Queues(Service):
 
     # -- messages --------------------------------------------------------------------------------
 
-    @operation("SendMessage")
+    @operation("SendMessage", unmodelled=("MessageDeduplicationId", "MessageSystemAttributes"))
     def send_message(self, params: Params) -> Reply:
         """Put a message into a queue."""
         message = self._send(
@@ -246,7 +246,7 @@ class Queues(Service):
         )
         return {"MessageId": message.id, "MD5OfMessageBody": _md5(message.body)}
 
-    @operation("ReceiveMessage")
+    @operation("ReceiveMessage", unmodelled=("ReceiveRequestAttemptId",))
     def receive_message(self, params: Params) -> Reply:
         """Receive up to ten visible messages. Long polling does not wait: time stands still."""
         queue = self._found(params)

@@ -147,7 +147,7 @@ class Notifications(Service):
 
     # -- topics ----------------------------------------------------------------------------------
 
-    @operation("CreateTopic")
+    @operation("CreateTopic", unmodelled=("DataProtectionPolicy",))
     def create_topic(self, params: Params) -> Reply:
         """Create a topic; the same name is the same topic."""
         name, attributes = params["Name"], dict(params.get("Attributes", {}))
@@ -170,7 +170,7 @@ class Notifications(Service):
         self._topics.pop(params["TopicArn"], None)
         return {}
 
-    @operation("ListTopics")
+    @operation("ListTopics", unmodelled=("NextToken",))
     def list_topics(self, params: Params) -> Reply:  # noqa: ARG002 - one page holds them all
         """List the topics."""
         return {"Topics": [{"TopicArn": arn} for arn in self._topics]}
@@ -241,7 +241,7 @@ class Notifications(Service):
             ]
         return {}
 
-    @operation("ListSubscriptionsByTopic")
+    @operation("ListSubscriptionsByTopic", unmodelled=("NextToken",))
     def list_subscriptions_by_topic(self, params: Params) -> Reply:
         """List a topic's subscriptions."""
         return {
@@ -259,7 +259,7 @@ class Notifications(Service):
 
     # -- messages --------------------------------------------------------------------------------
 
-    @operation("Publish")
+    @operation("Publish", unmodelled=("MessageDeduplicationId",))
     def publish_message(self, params: Params) -> Reply:
         """Publish a message to a topic."""
         for member in ("MessageStructure", "PhoneNumber", "MessageGroupId"):
