@@ -239,6 +239,26 @@ def test_a_replacement_that_is_still_pending_does_not_hide_that_none_ever_became
     assert found.against_data
 
 
+@pytest.mark.parametrize("lifecycle", ["InService", "Pending"])
+def test_an_instance_that_joins_late_has_the_whole_grace(lifecycle: str) -> None:
+    # Given new instances that were all healthy at the last look, a grace ago
+    joining = Instance("i-new9", lifecycle, NEW)
+    served = Instance("i-new9", "InService", NEW)
+    looks = [
+        look(old, new),
+        look(old, [*new, joining], health={joining.id: STARTING}, at=NOW + GRACE),
+        look(
+            old,
+            [*new, served],
+            health={served.id: STARTING},
+            at=NOW + 2 * GRACE - timedelta(seconds=1),
+        ),
+    ]
+
+    # Then one that a scale-out adds is not judged by what was before it
+    assert [after(*looks[:number]).verdict for number in (2, 3)] == [Verdict.WAIT, Verdict.WAIT]
+
+
 def test_old_instances_that_fail_say_nothing_about_new_ones() -> None:
     weak = {"refresh": {"min_healthy": 0, "max_healthy": 100}}
     failing = all_at(FAILING, old)

@@ -66,7 +66,8 @@ class Memory(Value):
     new_failed: bool = False
     """Whether a new instance was ever seen to fail its health checks."""
     progress_at: datetime | None = None
-    """When that number last grew, or when all new instances were last healthy."""
+    """Since when new instances in service have not been healthy, or when that number last grew in
+    the meantime; None after a look that found all of them healthy."""
     below_floor_since: datetime | None = None
     ended_since: datetime | None = None
     """When the refresh was first seen to have ended."""
@@ -351,10 +352,6 @@ def _remember(look: Look, memory: Memory) -> Memory:
     before, healthy_new = set(memory.serving), len(look.healthy_new)
     serving = [one.id for one in look.new if one.id in before or look.view.healthy(one)]
     lost = sum(_failed_health_check(cause) for cause in look.taken_out.values())
-    grew = healthy_new > memory.healthy_new
-    # One that is still pending proves nothing: it may be the replacement of one that failed.
-    settled = bool(look.new) and healthy_new == len(look.new)
-    first_trouble = bool(look.unready_new) and memory.progress_at is None
     below = look.view.healthy_count() < look.floor
     baking = look.refresh is not None and look.refresh.status is RefreshStatus.BAKING
     ended = look.refresh is not None and not look.refresh.status.active
@@ -364,12 +361,23 @@ def _remember(look: Look, memory: Memory) -> Memory:
         serving=sorted(serving),
         lost=memory.lost + lost,
         new_failed=memory.new_failed or bool(look.failing_new or lost),
-        progress_at=look.now if grew or settled or first_trouble else memory.progress_at,
+        progress_at=_progress_at(look, memory),
         below_floor_since=(memory.below_floor_since or look.now) if below else None,
         ended_since=(memory.ended_since or look.now) if ended else None,
         baking_since=(memory.baking_since or look.now) if baking else memory.baking_since,
         quiet_looks=0 if wrong else memory.quiet_looks + 1,
     )
+
+
+def _progress_at(look: Look, memory: Memory) -> datetime | None:
+    healthy = len(look.healthy_new)
+    # One that is still pending proves nothing: it may be the replacement of one that failed.
+    if look.new and healthy == len(look.new):
+        return None
+    if memory.progress_at is None:
+        # Those that came since the last look have their whole grace, however long ago that was.
+        return look.now if look.unready_new else None
+    return look.now if healthy > memory.healthy_new else memory.progress_at
 
 
 def _verdict(
