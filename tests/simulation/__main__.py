@@ -26,9 +26,10 @@ def main(arguments: list[str]) -> int:
     """Run the program; 1 when an invariant was violated."""
     options = _options().parse_args(arguments)
     if options.schedule is not None:
-        return _one(Schedule.model_validate_json(options.schedule.read_text(encoding="utf-8")))
+        written = options.schedule.read_text(encoding="utf-8")
+        return _one(Schedule.model_validate_json(written), options.rollouts)
     if options.seed is not None:
-        return _one(schedule_of(options.seed, options.rollouts))
+        return _one(schedule_of(options.seed, options.rollouts), options.rollouts)
     return _many(options)
 
 
@@ -51,10 +52,10 @@ def _options() -> argparse.ArgumentParser:
     return parser
 
 
-def _one(schedule: Schedule) -> int:
+def _one(schedule: Schedule, most_rollouts: int) -> int:
     played = play(schedule)
     if played.violation is not None:
-        print(failure(played))
+        print(failure(played, most_rollouts))
         return 1
     print(timeline(played))
     print(f"\nno violation; {played.steps} steps; history {played.digest}")
@@ -68,7 +69,7 @@ def _many(options: argparse.Namespace) -> int:
     seconds = time.perf_counter() - began
     for seed in tally.failed[:_MOST_TOLD]:
         print(f"\n{'=' * 100}")
-        print(failure(_again(seed, options.rollouts)))
+        print(failure(_again(seed, options.rollouts), options.rollouts))
     if tally.failed:
         print(f"\n{'=' * 100}")
     print(summary(tally, seconds, options.jobs))

@@ -50,9 +50,10 @@ def _since(began: datetime, at: datetime) -> str:
     return f"+{duration(at - began)}"
 
 
-def failure(played: Played) -> str:
+def failure(played: Played, most_rollouts: int) -> str:
     """Tell everything about a seed that failed: its story, its schedule, how to see it again."""
     schedule = played.schedule
+    again = f"python -m tests.simulation --seed {schedule.seed} --rollouts {most_rollouts}"
     return "\n".join(
         [
             timeline(played),
@@ -60,7 +61,7 @@ def failure(played: Played) -> str:
             "schedule:",
             schedule.model_dump_json(),
             "",
-            f"replay it:  python -m tests.simulation --seed {schedule.seed}",
+            f"replay it:  {again}",
         ]
     )
 
