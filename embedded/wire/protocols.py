@@ -121,18 +121,21 @@ def read(service: str, request: Request) -> Asked:
         asked = Asked(service, OperationModel({}, model, "Unknown"), {}, protocol)
         raise Unanswerable(asked, NotEmulatedError(f"{service}:{_named(request)}")) from None
     parser = PROTOCOL_PARSERS[protocol](operation, timestamp_parser=_instant)
-    parsed = parser.parse(
-        {
-            "method": request.method,
-            "values": request.values,
-            "headers": request.headers,
-            "body": request.data,
-            "url_path": request.path,
-            "url_params": in_path,
-        }
-    )
-    params = _sent(operation, parsed)
-    asked = Asked(service, operation, params, protocol)
+    try:
+        parsed = parser.parse(
+            {
+                "method": request.method,
+                "values": request.values,
+                "headers": request.headers,
+                "body": request.data,
+                "url_path": request.path,
+                "url_params": in_path,
+            }
+        )
+    except (AttributeError, TypeError, ValueError) as error:
+        asked = Asked(service, operation, {}, protocol)
+        raise Unanswerable(asked, _misshapen(asked, str(error))) from error
+    asked = Asked(service, operation, _sent(operation, parsed), protocol)
     _check(asked)
     return asked
 
@@ -170,8 +173,12 @@ def _check(asked: Asked) -> None:
         return
     report = _validator.validate(asked.params, shape)
     if report.has_errors():
-        code = "ValidationException" if "json" in asked.protocol else "ValidationError"
-        raise Unanswerable(asked, AwsError(code, report.generate_report()))
+        raise Unanswerable(asked, _misshapen(asked, report.generate_report()))
+
+
+def _misshapen(asked: Asked, why: str) -> AwsError:
+    code = "ValidationException" if "json" in asked.protocol else "ValidationError"
+    return AwsError(code, why)
 
 
 def answered(asked: Asked, reply: dict[str, Any], request_id: str) -> Response:

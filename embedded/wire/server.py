@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from embedded.world.world import World
 
 HOST: Final = "127.0.0.1"
+POLL_SECONDS: Final = 0.05
+"""How often the server looks whether it shall close."""
 
 
 class PortTakenError(Exception):
@@ -63,7 +65,9 @@ class WireDoor:
         self.pacemaker = Pacemaker(world, speed)
         binder = Binder(world, services, self.pacemaker)
         self._server = _listening(port, binder)
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(POLL_SECONDS,), name="wire door", daemon=True
+        )
 
     @property
     def url(self) -> str:
