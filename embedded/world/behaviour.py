@@ -8,6 +8,7 @@ the only channel: nothing that asks AWS can tell a corrupt snapshot from a good 
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -27,6 +28,20 @@ class Scenario(StrEnum):
     """Refuses connections for a long time, then is healthy."""
     FLAPPING = "flapping"
     """Answers for a while, hangs for a while, in turns."""
+
+
+_WORST_FIRST = (
+    Scenario.CORRUPT,
+    Scenario.DEGRADES,
+    Scenario.FLAPPING,
+    Scenario.SLOW,
+    Scenario.HEALTHY,
+)
+
+
+def worst(scenarios: Iterable[Scenario]) -> Scenario:
+    """Give the worst of what several volumes do to one instance; healthy when there are none."""
+    return min(scenarios, key=_WORST_FIRST.index, default=Scenario.HEALTHY)
 
 
 class Symptom(StrEnum):

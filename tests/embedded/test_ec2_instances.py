@@ -83,6 +83,20 @@ def test_flapping_data_answers_in_turns() -> None:
     assert instance.symptom == "hangs"
 
 
+def test_the_worst_of_an_instances_snapshots_decides() -> None:
+    replicas = Replicas(scenario="slow")
+    worse = replicas.world.ec2.add_snapshot(tags={SCENARIO_TAG: "corrupt"})
+    data = template_data(SnapshotId=replicas.snapshot.id)
+    data["BlockDeviceMappings"].append({"DeviceName": "/dev/xvdg", "Ebs": {"SnapshotId": worse.id}})
+    created = replicas.call(
+        "ec2", "CreateLaunchTemplate", LaunchTemplateName="two", LaunchTemplateData=data
+    )
+
+    instance = replicas.launch(created["LaunchTemplate"]["LaunchTemplateId"])
+
+    assert instance.scenario == "corrupt"
+
+
 def test_an_unknown_scenario_is_refused_loudly() -> None:
     replicas = Replicas(scenario="helthy")
     with pytest.raises(NotEmulatedError, match="helthy"):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from embedded.world.behaviour import Scenario
+from embedded.world.behaviour import Scenario, worst
 from embedded.world.ec2.instance import LaunchRefusedError
 from embedded.world.ec2.snapshot_store import Snapshot, SnapshotStore, check_id
 from embedded.world.ec2.volumes import RATE_QUOTA_MIB, Volumes
@@ -50,11 +50,7 @@ class LaunchPlan:
     @property
     def scenario(self) -> Scenario:
         """The worst that any of the restored volumes does; healthy without any."""
-        scenarios = [planned.snapshot.scenario for planned in self.volumes if planned.snapshot]
-        return next(
-            (scenario for scenario in scenarios if scenario is not Scenario.HEALTHY),
-            Scenario.HEALTHY,
-        )
+        return worst(planned.snapshot.scenario for planned in self.volumes if planned.snapshot)
 
 
 def refused(code: str, message: str) -> LaunchRefusedError:
