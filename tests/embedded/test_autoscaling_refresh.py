@@ -425,6 +425,43 @@ def test_launches_that_die_because_of_the_key_fail_the_refresh_after_an_hour() -
     assert "Client.InternalError" in fleet.activities("Cancelled")[0]["StatusMessage"]
 
 
+def test_new_instances_that_somebody_calls_unhealthy_fail_the_refresh_after_an_hour() -> None:
+    fleet = Fleet(desired=2, HealthCheckType="EC2")
+    refresh = fleet.start(fleet.release(), InstanceWarmup=1800)
+
+    for _ in range(8):
+        fleet.run(minutes=10)
+        for member in list(fleet.group.members("InService")):
+            if member.instance.template_version > 1:
+                fleet.world.call(
+                    "autoscaling",
+                    "SetInstanceHealth",
+                    {
+                        "InstanceId": member.id,
+                        "HealthStatus": "Unhealthy",
+                        "ShouldRespectGracePeriod": False,
+                    },
+                )
+
+    assert refresh.status == "Failed"
+
+
+def test_launches_that_succeed_again_end_the_hour() -> None:
+    fleet = Fleet(desired=4)
+    room = fleet.world.ec2.capacity
+    refresh = fleet.start(
+        fleet.release(), CheckpointPercentages=[50, 100], CheckpointDelay=2 * 3600
+    )
+    fleet.run(seconds=4)
+
+    room["r6g.large"] = 0
+    fleet.run(minutes=10)
+    assert fleet.activities("Failed")
+    room["r6g.large"] = 50
+
+    fleet.run_until(refresh, "Successful")
+
+
 def test_a_slow_instance_does_not_fail_the_refresh_within_the_hour() -> None:
     fleet = Fleet(desired=2, HealthCheckGracePeriod=3600)
 

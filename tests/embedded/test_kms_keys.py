@@ -76,6 +76,14 @@ def test_without_create_grant_launches_fail(world: World) -> None:
     assert not world.kms.usable(key(world, Policy=policy(statement(USE))), ROLE)
 
 
+def test_the_condition_for_grants_on_every_action_leaves_nothing_but_grants() -> None:
+    world = World(seed=2)
+    everything = statement(
+        [*USE, "kms:CreateGrant"], Condition={"Bool": {"kms:GrantIsForAWSResource": "true"}}
+    )
+    assert not world.kms.usable(key(world, Policy=policy(everything)), ROLE)
+
+
 def test_a_denial_wins_even_when_it_names_the_account(world: World) -> None:
     denied = statement("kms:Decrypt", Effect="Deny", Principal={"AWS": ROOT})
     text = policy(statement(USE), GRANT, denied)

@@ -238,6 +238,19 @@ def test_stopping_an_execution_kills_its_token(bench: Bench) -> None:
     assert execution.status == "ABORTED"
 
 
+def test_an_execution_that_its_own_function_stops_before_it_fails_stays_stopped(
+    bench: Bench,
+) -> None:
+    def stop(_: Any) -> None:
+        bench.sfn("StopExecution", executionArn=bench.world.states.executions()[0].arn)
+        raise RuntimeError("too late")
+
+    bench.function("work", stop)
+    execution = bench.run({"Call": task(Next="Done"), "Done": END})
+    assert execution.status == "ABORTED"
+    assert types(execution)[-1] == "ExecutionAborted"
+
+
 def test_an_execution_that_its_own_function_stops_stays_stopped(bench: Bench) -> None:
     def stop(_: Any) -> str:
         bench.sfn("StopExecution", executionArn=bench.world.states.executions()[0].arn)
