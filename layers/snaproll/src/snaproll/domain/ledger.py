@@ -94,7 +94,7 @@ class Queued(StrictValue):
 
     snapshot: str
     trigger: Trigger
-    data_time: datetime | None
+    data_time: datetime | None = None
     asked_at: datetime
 
 

@@ -36,4 +36,4 @@ class RollbackTarget(Value):
     """
 
     template: TemplateVersion
-    snapshot: str | None
+    snapshot: str | None = None
