@@ -48,7 +48,9 @@ def recover_rollout(event: ExecutionEvent, runtime: Runtime) -> Recorded:
     for fleet in runtime.ledger.watches():
         claim = runtime.ledger.state(fleet).claim
         if claim is not None and claim.execution == event.detail.execution:
-            return Recorded(message=recover(fleet, event.detail.status, runtime))
+            # The event may be late, and the execution redriven meanwhile: it is asked itself.
+            status = runtime.executions.status(claim.execution)
+            return Recorded(message=recover(fleet, status, runtime))
     return Recorded(message=f"{event.detail.execution} holds no fleet.")
 
 
