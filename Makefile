@@ -6,6 +6,9 @@ PYTHON ?= python3
 VENV   ?= $(if $(filter python3,$(PYTHON)),.venv,.venv-$(notdir $(PYTHON)))
 NPM    ?= npm
 SEEDS  ?= 200
+# Where make aws listens, and how many emulated seconds pass there in a real one.
+PORT   ?= 5000
+SPEED  ?= 60
 # Passed on to pytest: make test ARGS="-k refresh -x"
 ARGS   ?=
 # Set to 1 to let `make lock` take newer versions.
@@ -14,6 +17,7 @@ UPGRADE ?=
 BIN      := $(VENV)/bin
 SAM_VENV := .venv-sam
 SCAN_VENV := .venv-scan
+CLI_VENV := .venv-cli
 LAYER    := layers/snaproll
 BUILD    := build
 TRANSLATED := $(BUILD)/template.translated.json
@@ -24,6 +28,7 @@ DEFINITION := statemachines/rollout.asl.yaml
 DEV  := $(VENV)/.installed
 SAM  := $(SAM_VENV)/.installed
 SCAN := $(SCAN_VENV)/.installed
+CLI  := $(CLI_VENV)/.installed
 NODE := .ci/node/node_modules/.installed
 
 SHELL := /bin/bash
@@ -31,7 +36,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .DEFAULT_GOAL := help
-.SECONDARY: $(BIN)/uv $(SAM_VENV)/bin/uv $(SCAN_VENV)/bin/uv
+.SECONDARY: $(BIN)/uv $(SAM_VENV)/bin/uv $(SCAN_VENV)/bin/uv $(CLI_VENV)/bin/uv
 
 # sam needs a Region to read a template, and no target here may reach an account or its telemetry.
 export AWS_DEFAULT_REGION ?= us-east-1
@@ -48,6 +53,10 @@ help: ## List the targets
 demo: $(DEV) ## Play the rollouts of the story in the embedded AWS; writes build/demo.json
 	@mkdir -p $(BUILD)
 	$(BIN)/python -m embedded.scenarios.demo
+
+.PHONY: aws
+aws: $(DEV) ## Serve the embedded AWS with a fleet in it, for boto3 and the aws CLI (PORT=5000 SPEED=60)
+	@$(BIN)/python -m embedded.wire --port "$(PORT)" --speed "$(SPEED)"
 
 .PHONY: simulate
 simulate: $(DEV) ## Play SEEDS=200 random schedules and check the invariants after each step
@@ -118,6 +127,10 @@ check-build: build $(DEV) ## Build, measure the layer and start every built func
 	    --require-hashes --requirement requirements/runtime.txt && \
 	  SNAPROLL_PYTHON=$$python $(BIN)/python -m pytest tests/infrastructure/test_built_artifacts.py
 
+.PHONY: check-cli
+check-cli: $(DEV) $(CLI) ## Drive make aws with the aws CLI, as an operator would
+	SNAPROLL_AWS=$(abspath $(CLI_VENV))/bin/aws $(BIN)/python -m pytest tests/contract/test_aws_cli.py
+
 .PHONY: ci
 ci: ## Run everything that must pass before a change lands
 	bash .ci/run
@@ -154,7 +167,7 @@ clean: ## Remove what commands have produced, environments included
 
 LOCK_INPUTS := pyproject.toml $(LAYER)/pyproject.toml
 LOCKS := requirements/dev.txt $(LAYER)/src/requirements.txt \
-	requirements/runtime.txt requirements/sam.txt requirements/scan.txt requirements/uv.txt
+	requirements/runtime.txt requirements/sam.txt requirements/scan.txt requirements/cli.txt requirements/uv.txt
 
 # $(call compile,folder,sources,lock): versions stay as the lock has them unless UPGRADE says otherwise.
 compile = @cd $(1) && $(abspath $(BIN))/uv pip compile --quiet --universal --python-version 3.11 \
@@ -167,6 +180,7 @@ define compile-all
 	$(call compile,$(1),--group runtime,requirements/runtime.txt)
 	$(call compile,$(1),--group sam,requirements/sam.txt)
 	$(call compile,$(1),--group scan,requirements/scan.txt)
+	$(call compile,$(1),--group cli,requirements/cli.txt)
 	$(call compile,$(1),--group uv,requirements/uv.txt)
 endef
 
@@ -186,6 +200,10 @@ $(SAM): $(SAM_VENV)/bin/uv requirements/sam.txt
 
 $(SCAN): $(SCAN_VENV)/bin/uv requirements/scan.txt
 	$(call install,$(SCAN_VENV),requirements/scan.txt)
+	@touch $@
+
+$(CLI): $(CLI_VENV)/bin/uv requirements/cli.txt
+	$(call install,$(CLI_VENV),requirements/cli.txt)
 	@touch $@
 
 $(NODE): .ci/node/package-lock.json

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+import botocore.session
 import pytest
 from botocore.exceptions import ClientError
 
+from embedded.wire.cloudformation.change_sets import ChangeSets
+from embedded.wire.cloudformation.stacks import StackChanging, StackReading
 from embedded.world.errors import NotEmulatedError
-from tests.embedded.stacks import Account, parameter, template
+from embedded.world.service import Service
+from tests.embedded.stacks import ROOT, Account, parameter, template
 
+SOURCES = ROOT / "embedded" / "wire" / "cloudformation"
+HARMLESS = {
+    "ClientRequestToken": "what is asked for twice is refused the second time",
+    "ClientToken": "what is asked for twice is refused the second time",
+    "RoleARN": "permissions are not enforced",
+    "TemplateSummaryConfig": "every parameter is told of",
+}
 PARAMETER = {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": "one"}}
 
 
@@ -75,7 +86,7 @@ def test_a_property_that_would_be_dropped_fails_the_stack(account: Account) -> N
 
 
 def test_members_of_a_request_that_would_be_ignored_are_refused(account: Account) -> None:
-    with pytest.raises(NotEmulatedError, match="Tags of a stack"):
+    with pytest.raises(NotEmulatedError, match="Tags of cloudformation:CreateStack"):
         account.create({"One": PARAMETER}, Tags=[{"Key": "a", "Value": "b"}])
 
 
@@ -129,6 +140,17 @@ def test_parameters_can_be_looked_up_in_parameter_store(account: Account) -> Non
     account.settled()
 
     assert account.parameters()["/one"] == "big"
+
+
+@pytest.mark.parametrize("part", [StackChanging, StackReading, ChangeSets])
+def test_no_member_of_a_request_is_dropped_in_silence(part: type[Service]) -> None:
+    sources = "".join(path.read_text() for path in SOURCES.glob("*.py"))
+    model = botocore.session.Session().get_service_model("cloudformation")
+
+    for name in part.operation_names():
+        members = model.operation_model(name).input_shape.members  # type: ignore[union-attr]
+        forgotten = [one for one in members if f'"{one}"' not in sources and one not in HARMLESS]
+        assert forgotten == [], name
 
 
 # -- update ----------------------------------------------------------------------------------------

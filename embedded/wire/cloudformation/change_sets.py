@@ -16,9 +16,9 @@ from embedded.wire.cloudformation.records import (
     parameter_shapes,
 )
 from embedded.wire.cloudformation.requests import (
+    OF_EVERY_STACK,
     declared_changes,
     invalid,
-    refuse_unmodelled,
     template_text,
     wanted,
 )
@@ -63,10 +63,19 @@ class ChangeSets(Service):
         self._registry = registry
         self._sets: list[ChangeSet] = []
 
-    @operation("CreateChangeSet")
+    @operation(
+        "CreateChangeSet",
+        unmodelled=(
+            *OF_EVERY_STACK,
+            "DeploymentMode",
+            "ImportExistingResources",
+            "IncludeNestedStacks",
+            "OnStackFailure",
+            "ResourcesToImport",
+        ),
+    )
     def create_change_set(self, params: Params) -> Reply:
         """Work out what a template would change; a new stack waits for its review."""
-        refuse_unmodelled(params)
         record, before = self._stack_of(params)
         name = params["ChangeSetName"]
         if any(one.stack is record and one.name == name for one in self._sets):
@@ -109,7 +118,7 @@ class ChangeSets(Service):
             raise invalid(f"Stack [{name}] already exists and cannot be created again")
         return record, None
 
-    @operation("DescribeChangeSet")
+    @operation("DescribeChangeSet", unmodelled=("IncludePropertyValues", "NextToken"))
     def describe_change_set(self, params: Params) -> Reply:
         """What a change set would do, and whether it can."""
         one = self._find(params)
@@ -123,13 +132,13 @@ class ChangeSets(Service):
         }
         return dict(shape)
 
-    @operation("ListChangeSets")
+    @operation("ListChangeSets", unmodelled=("NextToken",))
     def list_change_sets(self, params: Params) -> Reply:
         """The change sets of a stack."""
         record = self._registry.find(params["StackName"])
         return {"Summaries": [self._shape(one) for one in self._sets if one.stack is record]}
 
-    @operation("ExecuteChangeSet")
+    @operation("ExecuteChangeSet", unmodelled=("RetainExceptOnCreate",))
     def execute_change_set(self, params: Params) -> Reply:
         """Do what a change set says; the stack's other change sets are void then."""
         one = self._find(params)

@@ -11,7 +11,7 @@ from embedded.deploy.blueprint import Blueprint, blueprint
 from embedded.deploy.errors import DeploymentError
 from embedded.deploy.parameters import parameter_values
 from embedded.wire.cloudformation.records import Wanted
-from embedded.world.errors import AwsError, NotEmulatedError
+from embedded.world.errors import AwsError
 
 if TYPE_CHECKING:
     from embedded.deploy.site import Site
@@ -21,13 +21,15 @@ if TYPE_CHECKING:
 NAME: Final = re.compile(r"[a-zA-Z][-a-zA-Z0-9]{0,127}")
 LONGEST_BODY: Final = 51_200
 """Bytes of a template in a request ("AWS CloudFormation quotas"); a longer one needs a URL."""
-NOT_MODELLED: Final = (
-    "DeploymentConfig", "ImportExistingResources", "IncludeNestedStacks", "NotificationARNs",
-    "ResourceTypes", "ResourcesToImport", "RetainExceptOnCreate", "RetainResources",
-    "RollbackConfiguration", "StackPolicyBody", "StackPolicyDuringUpdateBody",
-    "StackPolicyDuringUpdateURL", "StackPolicyURL", "Tags", "TimeoutInMinutes",
+OF_EVERY_STACK: Final = (
+    "DeploymentConfig", "DisableValidation", "NotificationARNs", "ResourceTypes",
+    "RollbackConfiguration", "Tags",
 )  # fmt: skip
-"""Members of requests that would change what happens, and do not here."""
+"""Members of every request for a stack that would change what happens, and do not here."""
+OF_CHANGES_AT_ONCE: Final = (
+    *OF_EVERY_STACK, "RetainExceptOnCreate", "StackPolicyBody", "StackPolicyURL",
+)  # fmt: skip
+"""The same of those that need no change set."""
 IAM_NAMES: Final = ("GroupName", "InstanceProfileName", "ManagedPolicyName", "RoleName", "UserName")
 TRANSFORM: Final = re.compile(r"^[\"']?Transform[\"']?\s*:|[{,]\s*\"Transform\"\s*:", re.MULTILINE)
 
@@ -35,13 +37,6 @@ TRANSFORM: Final = re.compile(r"^[\"']?Transform[\"']?\s*:|[{,]\s*\"Transform\"\
 def invalid(message: str) -> AwsError:
     """Give the error with which CloudFormation refuses nearly everything."""
     return AwsError("ValidationError", message)
-
-
-def refuse_unmodelled(params: Params) -> None:
-    """Refuse members that would be ignored; empty ones ask for nothing."""
-    for name in NOT_MODELLED:
-        if params.get(name):
-            raise NotEmulatedError(f"{name} of a stack")
 
 
 def check_name(name: str) -> None:

@@ -26,15 +26,17 @@ class CloudFormation(Service):
     """
 
     name = "cloudformation"
+    _PARTS = (StackChanging, StackReading, ChangeSets)
 
     def __init__(self, world: World, root: Path) -> None:
         super().__init__(world)
         registry = Registry(world, root.resolve())
-        self._parts: tuple[Service, ...] = (
-            StackChanging(world, registry),
-            StackReading(world, registry),
-            ChangeSets(world, registry),
-        )
+        self._parts: tuple[Service, ...] = tuple(part(world, registry) for part in self._PARTS)
+
+    @classmethod
+    def operation_names(cls) -> frozenset[str]:
+        """The operations that the parts model."""
+        return frozenset().union(*(part.operation_names() for part in cls._PARTS))
 
     def perform(self, operation_name: str, params: Params) -> Reply:
         """Carry an operation out."""

@@ -19,16 +19,16 @@ from embedded.wire.cloudformation.records import (
     declarations,
 )
 from embedded.wire.cloudformation.requests import (
+    OF_CHANGES_AT_ONCE,
     check_name,
     has_transform,
     invalid,
     needed_capabilities,
-    refuse_unmodelled,
     template_text,
     wanted,
 )
 from embedded.wire.cloudformation.runs import Runs
-from embedded.world.errors import AwsError, NotEmulatedError
+from embedded.world.errors import AwsError
 from embedded.world.service import Params, Reply, Service, operation
 
 if TYPE_CHECKING:
@@ -99,10 +99,9 @@ class StackChanging(Service):
         super().__init__(world)
         self._registry = registry
 
-    @operation("CreateStack")
+    @operation("CreateStack", unmodelled=(*OF_CHANGES_AT_ONCE, "TimeoutInMinutes"))
     def create_stack(self, params: Params) -> Reply:
         """Begin to create a stack; what is wrong with its template is told at once."""
-        refuse_unmodelled(params)
         check_name(params["StackName"])
         if self._registry.present(params["StackName"]) is not None:
             raise AwsError(
@@ -122,10 +121,17 @@ class StackChanging(Service):
         self._registry.runs.create(record, asked)
         return {"StackId": record.id}
 
-    @operation("UpdateStack")
+    @operation(
+        "UpdateStack",
+        unmodelled=(
+            *OF_CHANGES_AT_ONCE,
+            "DisableRollback",
+            "StackPolicyDuringUpdateBody",
+            "StackPolicyDuringUpdateURL",
+        ),
+    )
     def update_stack(self, params: Params) -> Reply:
         """Begin to update a stack."""
-        refuse_unmodelled(params)
         record, before = self._registry.updatable(params["StackName"])
         text = template_text(self.world, params, before)
         site = self._registry.site_of(record)
@@ -136,10 +142,9 @@ class StackChanging(Service):
         self._registry.runs.update(record, asked)
         return {"StackId": record.id}
 
-    @operation("DeleteStack")
+    @operation("DeleteStack", unmodelled=("DeletionMode", "DeploymentConfig", "RetainResources"))
     def delete_stack(self, params: Params) -> Reply:
         """Begin to delete a stack; deleting none is no error."""
-        refuse_unmodelled(params)
         record = self._registry.present(params["StackName"])
         if record is None or record.deleted_at is not None:
             return {}
@@ -161,12 +166,12 @@ class StackReading(Service):
         super().__init__(world)
         self._registry = registry
 
-    @operation("DescribeStacks")
+    @operation("DescribeStacks", unmodelled=("NextToken",))
     def describe_stacks(self, params: Params) -> Reply:
         """One stack, or all that are not deleted."""
         return {"Stacks": [record.stack() for record in self._asked(params)]}
 
-    @operation("ListStacks")
+    @operation("ListStacks", unmodelled=("NextToken",))
     def list_stacks(self, params: Params) -> Reply:
         """All stacks, deleted ones included, the newest first."""
         states = params.get("StackStatusFilter")
@@ -179,7 +184,7 @@ class StackReading(Service):
             return
         yield from (one for one in self._registry.records if one.deleted_at is None)
 
-    @operation("DescribeStackEvents")
+    @operation("DescribeStackEvents", unmodelled=("NextToken",))
     def describe_stack_events(self, params: Params) -> Reply:
         """A stack's history, the newest first."""
         return {"StackEvents": self._registry.find(params["StackName"]).history()}
@@ -219,17 +224,17 @@ class StackReading(Service):
             f"Resource {params['LogicalResourceId']} does not exist for stack {record.name}"
         )
 
-    @operation("ListStackResources")
+    @operation("ListStackResources", unmodelled=("NextToken",))
     def list_stack_resources(self, params: Params) -> Reply:
         """The resources of a stack."""
         record = self._registry.find(params["StackName"])
         return {"StackResourceSummaries": [_last_updated(one) for one in record.resources()]}
 
-    @operation("GetTemplate")
+    @operation("GetTemplate", unmodelled=("ChangeSetName",))
     def get_template(self, params: Params) -> Reply:
         """A stack's template, as it was given or as it was carried out."""
-        if params.get("ChangeSetName") or "StackName" not in params:
-            raise NotEmulatedError("the template of a change set")
+        if "StackName" not in params:
+            raise invalid("StackName must be specified.")
         found = self._registry.find(params["StackName"]).wanted
         if found is None:
             raise invalid(f"Stack {params['StackName']} has no template yet")
@@ -237,7 +242,7 @@ class StackReading(Service):
         body = json.dumps(found.plan.template) if processed else found.text
         return {"TemplateBody": body, "StagesAvailable": ["Original", "Processed"]}
 
-    @operation("GetTemplateSummary")
+    @operation("GetTemplateSummary", unmodelled=("CallAs", "StackSetName"))
     def get_template_summary(self, params: Params) -> Reply:
         """What a template declares."""
         if "StackName" in params:
