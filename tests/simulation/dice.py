@@ -168,7 +168,7 @@ def _noise(dice: Random, fleet: FleetSetup, span: float) -> Iterator[Entry]:
     if dice.random() < 0.25:
         for _ in range(dice.randint(1, 2)):
             yield CapacityChanges(
-                at=dice.uniform(0, span), desired=dice.randint(0, 2 * fleet.capacity)
+                at=dice.uniform(0, span), desired=dice.randint(1, 2 * fleet.capacity)
             )
     if dice.random() < 0.15:
         yield from _alarm(dice, dice.uniform(0, span))

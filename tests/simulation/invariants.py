@@ -15,8 +15,10 @@ from embedded.world.autoscaling.refresh import SUCCESSFUL, InstanceRefresh
 from embedded.world.behaviour import Scenario
 from tests.simulation.observer import Live, Observer, Rollout, Step
 
-SKIPS = frozenset({"AlreadyLive", "Held", "Superseded", "Busy", "NoFleet"})
+SKIPS = frozenset({"AlreadyLive", "Held", "Superseded", "Queued", "Stopped", "NoFleet"})
 """Outcomes of an execution that never held the claim, or lost it."""
+REQUEST_ERRORS = frozenset({"NoEligibleSnapshotError"})
+"""Errors that tell a person what is wrong with what they asked for, before anything is claimed."""
 RECORDED_FAILURES = frozenset({"SnapshotRejected", "FleetNotReady", "RolledBack", "NeedsAttention"})
 
 
@@ -246,7 +248,7 @@ def _outcomes_are_named(seen: Observer, step: Step) -> Iterator[Violation]:
         output = execution.output.value if execution.output else {}
         succeeded = execution.status == "SUCCEEDED"
         outcome = output.get("outcome") if succeeded else execution.error
-        if succeeded and outcome in SKIPS:
+        if (succeeded and outcome in SKIPS) or outcome in REQUEST_ERRORS:
             continue
         if outcome != "Live" and (succeeded or outcome not in RECORDED_FAILURES):
             yield Violation(

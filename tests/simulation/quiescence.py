@@ -43,6 +43,10 @@ def _fleet_serves(seen: Observer) -> Iterator[Violation]:
     group = scene.group
     if "claim" in seen.ledger:
         yield Violation("I10", "the claim outlived every rollout", dict(seen.ledger["claim"]))
+    for waiting in ("queued", "successor"):
+        if waiting in seen.ledger:
+            what = f"a snapshot is {waiting} for the fleet and no rollout runs"
+            yield Violation("I7", what, dict(seen.ledger[waiting]))
     if group.refresh is not None:
         what = f"no rollout runs and the refresh {group.refresh.id} is {group.refresh.status}"
         yield Violation("end", what)

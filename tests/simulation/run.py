@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from tests.simulation.dice import schedule_of
-from tests.simulation.invariants import SKIPS
+from tests.simulation.invariants import REQUEST_ERRORS, SKIPS
 from tests.simulation.play import Played, play
 
 _BATCH = 10
@@ -35,7 +35,8 @@ class Tally:
     @property
     def claimed(self) -> int:
         """Rollouts that held the fleet's claim."""
-        return sum(count for name, count in self.outcomes.items() if name not in SKIPS)
+        without = SKIPS | REQUEST_ERRORS
+        return sum(count for name, count in self.outcomes.items() if name not in without)
 
     @property
     def hours(self) -> float:
