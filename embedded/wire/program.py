@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 import signal
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from embedded.world.world import World
 USAGE_ERROR: Final = 2
 FAILURE: Final = 1
 HIGHEST_PORT: Final = 65_535
+ARGUMENT: Final = re.compile(r"^argument --\w+: ")
 ROOT: Final = Path(__file__).parents[2]
 
 
@@ -25,7 +27,8 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """End the program."""
-        sys.stderr.write(f"aws: {message}\n")
+        # argparse names its own option first, which whoever called make has never seen.
+        sys.stderr.write(f"aws: {ARGUMENT.sub('', message)}\n")
         sys.exit(USAGE_ERROR)
 
 

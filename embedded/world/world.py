@@ -51,7 +51,7 @@ class World:
     ) -> None:
         self.account = account
         self.region = region
-        self.random = random.Random(seed)  # noqa: S311 - a simulation's dice, not a secret
+        self.random = random.Random(seed)
         self.clock = Clock(start)
         self.faults = Faults()
         self.calls: list[Call] = []
