@@ -62,7 +62,7 @@ _SOURCES = ("aws.autoscaling", "aws.autoscaling", "aws.cloudwatch", "aws.states"
 _HEALTHY_RANGES = ((100, 150), (100, 150), (100, 100), (100, 200), (90, 110), (50, 100), (0, 100))
 _CHECKPOINTS = ((), (25, 100), (10, 50, 100), (50, 100), (1, 100))
 
-_GAPS = ((0.0, 10.0), (0.0, 20 * MINUTE), (20 * MINUTE, HOUR), (4 * HOUR, 5 * HOUR))
+_GAPS = ((0.0, 10.0), (0.0, 20 * MINUTE), (20 * MINUTE, HOUR), (2 * HOUR, 3 * HOUR))
 
 _SDK_TRIES = 3
 _MOST_FAILED_RUNS = 2
@@ -76,7 +76,7 @@ def schedule_of(seed: int, most_rollouts: int = MOST_ROLLOUTS) -> Schedule:
     dice = Random(seed)
     fleet = _fleet(dice)
     rollouts = list(_rollouts(dice, dice.randint(1, most_rollouts)))
-    span = rollouts[-1].at + 2 * HOUR
+    span = rollouts[-1].at + HOUR
     entries = [*rollouts, *_noise(dice, fleet, span)]
     return Schedule(
         seed=seed,
@@ -107,7 +107,7 @@ def _fleet(dice: Random) -> FleetSetup:
 
 def _rollouts(dice: Random, count: int) -> Iterator[SnapshotCompletes | OperatorStarts]:
     # Long enough after the first snapshot, so that a tag may make the next a little older.
-    at, labels = dice.uniform(HOUR, 1.2 * HOUR), list[str]()
+    at, labels = dice.uniform(10 * MINUTE, 15 * MINUTE), list[str]()
     for number in range(1, count + 1):
         if labels and dice.random() < 0.25:
             yield OperatorStarts(at=at, snapshot=dice.choice([LATEST, *labels]))

@@ -32,7 +32,7 @@ from tests.simulation.schedule import (
 
 FLEET = "sim"
 SOURCE_OF_COPIES = "snap-0fedcba9876543210"
-QUIET = timedelta(hours=2)
+QUIET = timedelta(minutes=65)
 """No rollout must run for so long before the story is over: longer than any event is late."""
 LONGEST = timedelta(days=3)
 """How long after its last entry a schedule may keep rollouts busy."""
