@@ -162,7 +162,8 @@ def test_a_snapshot_is_rejected_when(
     # Then it is rejected for that, and the fleet is not touched
     assert outcome(rollout) == "SnapshotRejected"
     assert said in reason(rollout)
-    assert seen.changes() == ["ec2:CreateTags"]
+    # Only a snapshot that is itself unfit is marked: an old one may be what served before.
+    assert seen.changes() == ([] if "older" in said or "not newer" in said else ["ec2:CreateTags"])
 
 
 def test_a_snapshot_that_is_restored_only_for_a_while_is_rejected(

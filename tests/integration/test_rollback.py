@@ -270,7 +270,21 @@ def is_whole_on(seen: Seen, snapshot: str) -> bool:
 # -- alarms ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("minutes", [1, 6, 14, 30])
+def test_an_alarm_that_fires_before_a_new_instance_served_condemns_nobody(
+    stage: Stage, fleet: StagedFleet, seen: Seen
+) -> None:
+    rollout = begin(stage, fleet)
+    stage.world.run_for(60)
+
+    set_alarm(stage, fleet, "ALARM")
+    stage.finish()
+
+    assert outcome(rollout) == "RolledBack"
+    assert is_whole(seen, fleet.first_snapshot, version=1)
+    assert seen.ledger.quarantine("sec-prod", snapshot_of(rollout)) is None
+
+
+@pytest.mark.parametrize("minutes", [6, 14, 30])
 def test_an_alarm_that_fires_rolls_the_release_back(
     stage: Stage, fleet: StagedFleet, seen: Seen, minutes: int
 ) -> None:

@@ -89,6 +89,7 @@ BY_STATUS = [
         RefreshStatus.ROLLBACK_SUCCESSFUL, Verdict.ROLL_BACK, "Auto Scaling rolled back by itself"
     ),
     StatusCase(RefreshStatus.ROLLBACK_FAILED, Verdict.ESCALATE, "own rollback failed"),
+    StatusCase(RefreshStatus.UNKNOWN, Verdict.WAIT, "nothing speaks against it"),
 ]
 
 

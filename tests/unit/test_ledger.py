@@ -75,7 +75,7 @@ def test_a_free_fleet_is_claimed_with_a_higher_fence() -> None:
 
 
 def test_a_token_that_a_dead_rollout_left_behind_is_forgotten() -> None:
-    left = FleetState(waiting=Waiting(token="old", fence=1))  # noqa: S106 - a task token
+    left = FleetState(waiting=Waiting(token="old", fence=1, seen_at=NOW))  # noqa: S106 - a task token
 
     assert claimed(left).waiting is None
 
@@ -230,7 +230,7 @@ def waiting(state: FleetState, seen: Seen, at: datetime, token: str = "token") -
 
 def seen(state: FleetState) -> Seen:
     """What a look that begins now knows of the signals."""
-    return Seen(signals=state.signals, woken_at=state.woken_at)
+    return Seen(signals=state.signals, woken_at=state.woken_at, at=NOW)
 
 
 def test_the_first_signal_wakes_the_one_who_waits() -> None:
@@ -332,20 +332,20 @@ def test_a_signal_during_a_look_soon_after_a_wake_waits_for_the_end_of_the_gap()
 
     # Then it sleeps, and not past the gap
     assert not missed
-    assert after.waiting == Waiting(token="second", fence=3)  # noqa: S106 - a task token
+    assert after.waiting == Waiting(token="second", fence=3, seen_at=NOW)  # noqa: S106 - a task token
     assert shorten_after_wake(600, began, NOW + timedelta(seconds=2)) <= WAKE_GAP.total_seconds()
 
 
 def test_a_look_that_no_signal_woke_sleeps_as_long_as_it_likes() -> None:
-    never = Seen(signals=0, woken_at=None)
-    long_ago = Seen(signals=4, woken_at=NOW - WAKE_GAP)
+    never = Seen(signals=0, woken_at=None, at=NOW)
+    long_ago = Seen(signals=4, woken_at=NOW - WAKE_GAP, at=NOW)
 
     assert shorten_after_wake(600, never, NOW) == 600
     assert shorten_after_wake(600, long_ago, NOW) == 600
 
 
 def test_a_short_sleep_is_not_made_longer_by_a_wake() -> None:
-    just_now = Seen(signals=1, woken_at=NOW)
+    just_now = Seen(signals=1, woken_at=NOW, at=NOW)
 
     assert shorten_after_wake(5, just_now, NOW) == 5
 

@@ -222,6 +222,7 @@ class Rollout(StrictValue):
     execution: str
     started_at: datetime
     planned_revision: int
+    reason: str | None = None
     by_hand: str | None = None
     """The reason of a person who asked for this very snapshot, which may be older than the live."""
     goes_back: bool = False

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Iterable
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from snaproll.aws.refusals import SDK_ERRORS, code_of, message_of, named, named_errors
@@ -13,14 +15,15 @@ from snaproll.errors import RefreshRefusedError
 if TYPE_CHECKING:
     from mypy_boto3_autoscaling import AutoScalingClient
     from mypy_boto3_autoscaling.type_defs import (
+        ActivityTypeDef,
         AutoScalingGroupTypeDef,
         InstanceTypeDef,
         LaunchTemplateSpecificationTypeDef,
     )
     from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
 
-_NEWEST_ACTIVITIES = 100
-"""The most that one call gives; more than a fleet goes through between two looks."""
+_ACTIVITIES_PAGE = 100
+_TERMINATION = re.compile(r"Terminating EC2 instance: (i-[0-9a-f]+)")
 _WORST_FIRST = ("unhealthy", "unhealthy.draining", "unavailable", "unused", "draining", "initial")
 
 
@@ -64,22 +67,25 @@ class Groups:
             health[instance_id] = _worse(health.get(instance_id), here)
         return health
 
-    def why_taken_out(self, name: str, instance_ids: Sequence[str]) -> dict[str, str]:
-        """Why instances were terminated, as far as the group's newest activities tell."""
-        if not instance_ids:
-            return {}
-        with named_errors(f"list the activities of the group {name}"):
-            reply = self._autoscaling.describe_scaling_activities(
-                AutoScalingGroupName=name, MaxRecords=_NEWEST_ACTIVITIES
-            )
+    def why_taken_out(
+        self, name: str, instance_ids: Collection[str], since: datetime
+    ) -> dict[str, str]:
+        """Why instances were terminated, by the group's activities since an instant.
+
+        The newest activities come first; reading stops where every instance was found.
+        """
         causes: dict[str, str] = {}
-        for activity in reply["Activities"]:
-            description = activity.get("Description", "")
-            # "Terminating EC2 instance: i-…", with more behind the id on some activities.
-            if description.startswith("Terminating"):
-                for instance_id in instance_ids:
-                    if instance_id in description:
-                        causes.setdefault(instance_id, activity["Cause"])
+        wanted = set(instance_ids)
+        if not wanted:
+            return causes
+        pages = self._autoscaling.get_paginator("describe_scaling_activities").paginate(
+            AutoScalingGroupName=name, PaginationConfig={"PageSize": _ACTIVITIES_PAGE}
+        )
+        with named_errors(f"list the activities of the group {name}"):
+            for page in pages:
+                causes |= _terminations(page["Activities"], wanted)
+                if wanted <= causes.keys() or page["Activities"][-1]["StartTime"] < since:
+                    break
         return causes
 
     def save_version(self, name: str, version: TemplateVersion) -> None:
@@ -128,7 +134,11 @@ def _worse(left: TargetHealth | None, right: TargetHealth) -> TargetHealth:
 
 def _group(raw: AutoScalingGroupTypeDef) -> Group:
     saved = raw.get("LaunchTemplate")
-    sources = [one.get("Identifier", "") for one in raw.get("TrafficSources", [])]
+    sources = [
+        one.get("Identifier", "")
+        for one in raw.get("TrafficSources", [])
+        if one.get("Type") == "elbv2"
+    ]
     target_groups = raw.get("TargetGroupARNs", []) or [one for one in sources if one]
     return Group(
         name=raw["AutoScalingGroupName"],
@@ -149,6 +159,17 @@ def _group(raw: AutoScalingGroupTypeDef) -> Group:
         status=raw.get("Status", ""),
         operator=raw.get("Operator", {}).get("Principal", ""),
     )
+
+
+def _terminations(activities: Iterable[ActivityTypeDef], wanted: set[str]) -> dict[str, str]:
+    """The causes of those activities that terminated a wanted instance, by its id."""
+    found = {}
+    for activity in activities:
+        # "Terminating EC2 instance: i-…", with more behind the id on some activities.
+        termination = _TERMINATION.match(activity.get("Description", ""))
+        if termination and termination[1] in wanted:
+            found[termination[1]] = activity["Cause"]
+    return found
 
 
 def _text(saved: LaunchTemplateSpecificationTypeDef | None) -> str:

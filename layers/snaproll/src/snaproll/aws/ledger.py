@@ -253,7 +253,7 @@ def _parsed(model: type[_Model], content: dict[str, Any], fleet: str) -> _Model:
 
 
 def _condition_failed(error: SdkError) -> bool:
-    if code_of(error) == "ConditionalCheckFailedException":
+    if code_of(error) in ("ConditionalCheckFailedException", "TransactionConflictException"):
         return True
     if not isinstance(error, ClientError) or code_of(error) != "TransactionCanceledException":
         return False

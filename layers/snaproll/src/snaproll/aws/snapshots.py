@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_ec2.type_defs import FilterTypeDef, SnapshotTypeDef
 
+_GONE = frozenset({"InvalidSnapshot.NotFound", "InvalidSnapshotID.Malformed"})
 _PAGE = 200
 """Paginated calls draw on a larger throttling bucket (EC2 developer guide, "Throttling")."""
 
@@ -27,7 +28,7 @@ class Snapshots:
         try:
             reply = self._ec2.describe_snapshots(SnapshotIds=[snapshot_id])
         except SDK_ERRORS as error:
-            if code_of(error) in ("InvalidSnapshot.NotFound", "InvalidSnapshotID.Malformed"):
+            if code_of(error) in _GONE:
                 return None
             raise named(error, f"describe the snapshot {snapshot_id}") from error
         # A snapshot that one may not see is left out of the answer without an error.
@@ -54,7 +55,7 @@ class Snapshots:
         try:
             self._ec2.create_tags(Resources=[snapshot_id], Tags=[{"Key": key, "Value": value}])
         except SDK_ERRORS as error:
-            if code_of(error) != "InvalidSnapshot.NotFound":
+            if code_of(error) not in _GONE:
                 raise named(error, f"tag the snapshot {snapshot_id}") from error
 
     def untag(self, snapshot_id: str, key: str) -> None:
@@ -62,7 +63,7 @@ class Snapshots:
         try:
             self._ec2.delete_tags(Resources=[snapshot_id], Tags=[{"Key": key}])
         except SDK_ERRORS as error:
-            if code_of(error) != "InvalidSnapshot.NotFound":
+            if code_of(error) not in _GONE:
                 raise named(error, f"untag the snapshot {snapshot_id}") from error
 
 

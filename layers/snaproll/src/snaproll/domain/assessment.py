@@ -18,7 +18,7 @@ from snaproll.domain.duration import format_duration
 from snaproll.domain.fleet import FleetPolicy
 from snaproll.domain.group import FleetView, Instance, Refresh, RefreshStatus
 from snaproll.domain.release import TemplateVersion
-from snaproll.domain.wording import counted
+from snaproll.domain.wording import counted, listed
 from snaproll.model import Value
 
 FIRST_WAIT = timedelta(seconds=60)
@@ -72,6 +72,8 @@ class Memory(Value):
     ended_since: datetime | None = None
     """When the refresh was first seen to have ended."""
     baking_since: datetime | None = None
+    looked_at: datetime | None = None
+    """When the last look was."""
     quiet_looks: int = 0
     """Looks since the last one that saw something wrong."""
 
@@ -197,7 +199,7 @@ def _by_refresh(look: Look, memory: Memory) -> Assessment | None:
     }.get(refresh.status)
     if ended_badly is None:
         return None
-    evidence = memory.new_failed or bool(_firing(look))
+    evidence = memory.new_failed or bool(memory.healthy_new and _firing(look))
     found = _verdict(Verdict.ROLL_BACK, ended_badly, memory, against_data=evidence)
     cancelled = refresh.status is RefreshStatus.CANCELLED
     return found.model_copy(update={"by_person": cancelled})
@@ -211,7 +213,8 @@ def _by_alarms(look: Look, memory: Memory) -> Assessment | None:
         Verdict.ROLL_BACK,
         f"the alarm {', '.join(firing)} fired while the release was being rolled out",
         memory,
-        against_data=True,
+        # An alarm that fired before any instance served the candidate says nothing of its data.
+        against_data=memory.healthy_new > 0 or memory.new_failed,
     )
 
 
@@ -271,10 +274,10 @@ def _by_completion(look: Look, memory: Memory) -> Assessment | None:
             memory,
         )
     if look.others:
-        odd = ", ".join(one.id for one in look.others)
+        odd = listed([one.id for one in look.others])
         reason = f"the refresh ended and these instances still run another version: {odd}"
         return _verdict(Verdict.ESCALATE, reason, memory)
-    if look.unready_new or look.view.healthy_count() < look.floor:
+    if look.unready_new or look.view.healthy_count() < max(1, look.floor):
         return _wait(look, memory, f"{look.summary()}; the refresh is done, health is not")
     return _verdict(
         Verdict.PROMOTE,
@@ -314,7 +317,7 @@ def _trouble_going_back(look: Look, memory: Memory) -> str | None:
         because = refresh.rollback_reason or refresh.reason or "it gave no reason"
         return f"the rollback ended as {refresh.status}: {because}"
     if look.others:
-        odd = ", ".join(one.id for one in look.others)
+        odd = listed([one.id for one in look.others])
         return f"the rollback ended and these instances still run another version: {odd}"
     grace, since = look.policy.health.unhealthy_grace, memory.ended_since
     whole = not look.unready_new and look.view.healthy_count() >= look.floor
@@ -365,6 +368,7 @@ def _remember(look: Look, memory: Memory) -> Memory:
         below_floor_since=(memory.below_floor_since or look.now) if below else None,
         ended_since=(memory.ended_since or look.now) if ended else None,
         baking_since=(memory.baking_since or look.now) if baking else memory.baking_since,
+        looked_at=look.now,
         quiet_looks=0 if wrong else memory.quiet_looks + 1,
     )
 

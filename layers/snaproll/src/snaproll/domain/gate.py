@@ -72,6 +72,15 @@ def judge(fleet: Fleet, evidence: GateEvidence) -> Report:
     return Report(passed=not found, message=message, checks=checks)
 
 
+_NOT_ITS_FAULT = frozenset({"exists", "not-quarantined", "newer-than-live", "age"})
+"""Checks that can fail for a snapshot that is, was or may again be fit to serve."""
+
+
+def unfit(report: Report) -> bool:
+    """Whether a rejected snapshot itself is at fault, and so is to be remembered and marked."""
+    return any(one.name not in _NOT_ITS_FAULT for one in failures(report.checks))
+
+
 def _checks(fleet: Fleet, evidence: GateEvidence) -> list[Check]:
     snapshot = evidence.snapshot
     exists = check(

@@ -23,6 +23,12 @@ class RefreshStatus(StrEnum):
     ROLLBACK_IN_PROGRESS = "RollbackInProgress"
     ROLLBACK_SUCCESSFUL = "RollbackSuccessful"
     ROLLBACK_FAILED = "RollbackFailed"
+    UNKNOWN = "Unknown"
+    """One that this version of snaproll does not know: it is waited out."""
+
+    @classmethod
+    def _missing_(cls, _: object) -> RefreshStatus:
+        return cls.UNKNOWN
 
     @property
     def active(self) -> bool:
@@ -37,6 +43,7 @@ _ACTIVE = frozenset(
         RefreshStatus.BAKING,
         RefreshStatus.CANCELLING,
         RefreshStatus.ROLLBACK_IN_PROGRESS,
+        RefreshStatus.UNKNOWN,
     }
 )
 

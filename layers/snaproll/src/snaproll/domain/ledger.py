@@ -128,6 +128,8 @@ class Waiting(StrictValue):
 
     token: str
     fence: int
+    seen_at: datetime
+    """When the look began that this wait follows; a wait that follows an earlier one is over."""
 
 
 class Trouble(StrictValue):
@@ -206,6 +208,7 @@ class Seen(StrictValue):
 
     signals: int
     woken_at: datetime | None
+    at: datetime
 
 
 # -- dead rollouts --------------------------------------------------------------------------------
@@ -532,7 +535,13 @@ def begin_wait(
     state: FleetState, *, token: str, fence: int, seen: Seen, now: datetime
 ) -> tuple[FleetState, bool]:
     """Store a token to be woken by; True when a signal came meanwhile and the wait ends at once."""
-    waiting = state.model_copy(update={"waiting": Waiting(token=token, fence=fence)})
+    later = state.waiting is not None and state.waiting.seen_at > seen.at
+    if later and state.waiting is not None and state.waiting.fence == fence:
+        # A function that was very late: its task has timed out, and another waits already.
+        return state, False
+    waiting = state.model_copy(
+        update={"waiting": Waiting(token=token, fence=fence, seen_at=seen.at)}
+    )
     if state.signals == seen.signals:
         return waiting, False
     if state.woken_at == seen.woken_at and within_gap(state.woken_at, now):

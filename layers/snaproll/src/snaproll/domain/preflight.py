@@ -234,7 +234,7 @@ def _health_checks(fleet: Fleet, view: FleetView, *, by_hand: bool) -> list[Chec
         check(
             "fleet-healthy",
             # Bad live data must not stand in the way of its own repair.
-            fine=healthy >= floor or by_hand,
+            fine=healthy >= max(1, floor) or by_hand,
             good=f"{healthy} of {group.desired} instances are healthy, {floor} are needed",
             bad=f"{healthy} of {group.desired} instances are healthy and {floor} are needed",
         ),

@@ -85,7 +85,8 @@ def claim_fleet(request: StepRequest, runtime: Runtime) -> Claimed:
     claim = prove_claim(rollout.fleet, state, execution=rollout.execution, fence=state.fence)
     claimed = rollout.model_copy(update={"fence": state.fence})
     how = "began" if claim.takeovers == 0 else "was taken over from one that died"
-    message = f"The rollout of {rollout.snapshot} to fleet {rollout.fleet} {how}."
+    because = f" Reason given: {rollout.reason.rstrip('.')}." if rollout.reason else ""
+    message = f"The rollout of {rollout.snapshot} to fleet {rollout.fleet} {how}.{because}"
     runtime.announcements.publish("Rollout Started", event_of(claimed, message, runtime))
     return Claimed(
         message=message,

@@ -85,6 +85,7 @@ def _plan(
     named = wanted.trigger is Trigger.PERSON and wanted.snapshot != LATEST
     rollout = _rollout(request, fleet, state, snapshot_id, wanted.trigger).model_copy(
         update={
+            "reason": wanted.reason,
             "by_hand": wanted.reason if named else None,
             "goes_back": snapshot is not None and newer_live(state, snapshot) is not None,
         }

@@ -7,7 +7,7 @@ from datetime import datetime
 from snaproll.contracts import QuarantineRequest, Recorded, RejectionRequest, Rollout, StepRequest
 from snaproll.domain.checks import Report
 from snaproll.domain.fleet import Fleet
-from snaproll.domain.gate import GateEvidence, Key, judge
+from snaproll.domain.gate import GateEvidence, Key, judge, unfit
 from snaproll.domain.ledger import Quarantine
 from snaproll.domain.snapshot import data_time
 from snaproll.domain.tags import Role, role_key
@@ -68,10 +68,11 @@ def record_rejection(request: RejectionRequest, runtime: Runtime) -> Recorded:
     """
     rollout = request.rollout
     prove(rollout, runtime)
-    runtime.ledger.put_rejection(
-        rollout.fleet, _condemnation(rollout, request.report.message, runtime)
-    )
-    _tag(rollout, Role.REJECTED, runtime)
+    if unfit(request.report):
+        runtime.ledger.put_rejection(
+            rollout.fleet, _condemnation(rollout, request.report.message, runtime)
+        )
+        _tag(rollout, Role.REJECTED, runtime)
     return Recorded(message=request.report.message)
 
 

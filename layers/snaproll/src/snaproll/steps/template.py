@@ -5,6 +5,7 @@ from __future__ import annotations
 from snaproll.contracts import DiscardRequest, Recorded, TemplateRequest, TemplateUpdated
 from snaproll.domain.release import Release
 from snaproll.domain.snapshot import data_time
+from snaproll.domain.wording import listed
 from snaproll.errors import NotYetVisibleError, TemplateRefusedError, VersionInUseError
 from snaproll.runtime import Runtime
 from snaproll.steps.claim import prove
@@ -68,7 +69,7 @@ def delete_template_version(request: DiscardRequest, runtime: Runtime) -> Record
         if group.saved == discarded:
             users.append(f"the group {group.name}")
         if users:
-            raise VersionInUseError(f"{discarded} is still used by {', '.join(users)}.")
+            raise VersionInUseError(f"{discarded} is still used by {listed(users)}.")
     prove(rollout, runtime)
     template = runtime.templates.template(discarded.template_id)
     if template is None:

@@ -33,7 +33,7 @@ def watch_health(request: WatchRequest, runtime: Runtime) -> Watched:
     # Before anything is described: a signal after this line is told from one before it.
     state = runtime.ledger.state(rollout.fleet)
     claim = prove_claim(rollout.fleet, state, execution=rollout.execution, fence=rollout.fence)
-    seen = Seen(signals=state.signals, woken_at=state.woken_at)
+    seen = Seen(signals=state.signals, woken_at=state.woken_at, at=runtime.now())
     assessment = _assess(request, claim, runtime)
     wait = shorten_after_wake(assessment.wait_seconds, seen, runtime.now())
     return Watched(**{**assessment.model_dump(), "wait_seconds": wait}, seen=seen)
@@ -66,7 +66,9 @@ def _assess(request: WatchRequest, claim: Claim, runtime: Runtime) -> Assessment
         capacity_at_start=0 if forward and by_hand else request.refresh.capacity,
         started=request.refresh.started_at,
         now=runtime.now(),
-        taken_out=runtime.groups.why_taken_out(view.group.name, gone),
+        taken_out=runtime.groups.why_taken_out(
+            view.group.name, gone, request.memory.looked_at or request.refresh.started_at
+        ),
     )
     judge = assess_forward if forward else assess_back
     return judge(look, request.memory)
