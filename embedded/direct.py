@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import os
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
@@ -58,6 +59,7 @@ def session(
     *,
     max_attempts: int = SDK_ATTEMPTS,
     check_replies: bool = True,
+    check_requests: bool = True,
 ) -> boto3.Session:
     """Give a session whose clients call ``world``.
 
@@ -74,12 +76,19 @@ def session(
         Hold every reply of a model against botocore's output shape, so that a misspelt member
         is an error here as it would be missing on the wire. Costs about as much as the call.
 
+    check_requests
+        Hold every request against botocore's input shape, as the SDK does. Only for whoever asks
+        millions of times what is checked elsewhere: models rely on it.
+
     Returns
     -------
     boto3.Session
         Only its ``client`` method: what the type promises beyond that is not there.
     """
-    return cast("boto3.Session", DirectSession(world, caller, max_attempts, check_replies))
+    made = DirectSession(
+        world, caller, max_attempts, check_replies=check_replies, check_requests=check_requests
+    )
+    return cast("boto3.Session", made)
 
 
 class DirectSession:
@@ -90,10 +99,12 @@ class DirectSession:
         world: World,
         caller: str,
         max_attempts: int,
-        check_replies: bool,  # noqa: FBT001 - a positional only for ``session`` above
+        *,
+        check_replies: bool,
+        check_requests: bool = True,
     ) -> None:
         self._binding = _Binding(
-            world, caller, StandardRetryConditions(max_attempts=max_attempts), check_replies
+            world, caller, _retries(max_attempts), check_replies, check_requests
         )
 
     def client(self, service_name: str) -> BaseClient:
@@ -109,20 +120,15 @@ class DirectSession:
         return twin
 
 
+@dataclass(frozen=True, slots=True)
 class _Binding:
-    """Where a client's calls go, on whose behalf, and how stubbornly."""
+    """Where a client's calls go, on whose behalf, how stubbornly, and how closely watched."""
 
-    def __init__(
-        self,
-        world: World,
-        caller: str,
-        retries: StandardRetryConditions,
-        check_replies: bool,  # noqa: FBT001 - see DirectSession
-    ) -> None:
-        self.world = world
-        self.caller = caller
-        self.retries = retries
-        self.check_replies = check_replies
+    world: World
+    caller: str
+    retries: StandardRetryConditions
+    check_replies: bool
+    check_requests: bool
 
 
 class DirectClient(BaseClient):
@@ -174,7 +180,7 @@ class DirectClient(BaseClient):
         params = self._emit_api_params(
             api_params=params, operation_model=operation, context=context
         )
-        if operation.input_shape is not None:
+        if self._binding.check_requests and operation.input_shape is not None:
             report = _validator.validate(params, operation.input_shape)
             if report.has_errors():
                 raise ParamValidationError(report=report.generate_report())
@@ -246,6 +252,11 @@ def _retry_context(
         parsed_response=answer.parsed,
         http_response=AWSResponse("", answer.status, HTTPHeaders(), None),
     )
+
+
+@cache
+def _retries(max_attempts: int) -> StandardRetryConditions:
+    return StandardRetryConditions(max_attempts=max_attempts)
 
 
 @cache

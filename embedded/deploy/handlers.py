@@ -19,18 +19,24 @@ if TYPE_CHECKING:
     from embedded.world.world import World
 
 
-def bind_handlers(world: World, *, check_replies: bool = True) -> None:
+def bind_handlers(world: World, *, check_replies: bool = True, check_requests: bool = True) -> None:
     """Let every handler that runs in ``world`` see that world instead of AWS."""
-    world.awslambda.around = _around(world, check_replies=check_replies)
+    world.awslambda.around = _around(
+        world, check_replies=check_replies, check_requests=check_requests
+    )
 
 
 def _around(
-    world: World, *, check_replies: bool
+    world: World, *, check_replies: bool, check_requests: bool
 ) -> Callable[[FunctionSpec], AbstractContextManager[None]]:
     @contextmanager
     def around(spec: FunctionSpec) -> Iterator[None]:
         session = direct.DirectSession(
-            world, spec.logical_id, direct.SDK_ATTEMPTS, check_replies=check_replies
+            world,
+            spec.logical_id,
+            direct.SDK_ATTEMPTS,
+            check_replies=check_replies,
+            check_requests=check_requests,
         )
         runtime = Runtime(
             settings=settings.from_env(os.environ), client=session.client, now=world.clock.now

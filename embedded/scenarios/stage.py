@@ -47,13 +47,22 @@ class StagedFleet:
 class Stage:
     """A world, the deployed control plane, and the means to play with them.
 
-    ``check_replies`` holds each modelled reply against botocore's shapes, at some cost.
+    ``check_replies`` and ``check_requests`` hold each modelled reply, and each request, against
+    botocore's shapes, at some cost.
     """
 
-    def __init__(self, world: World | None = None, *, check_replies: bool = True) -> None:
+    def __init__(
+        self,
+        world: World | None = None,
+        *,
+        check_replies: bool = True,
+        check_requests: bool = True,
+    ) -> None:
         self.world = world or World()
-        self.session = direct.session(self.world, check_replies=check_replies)
-        bind_handlers(self.world, check_replies=check_replies)
+        self.session = direct.session(
+            self.world, check_replies=check_replies, check_requests=check_requests
+        )
+        bind_handlers(self.world, check_replies=check_replies, check_requests=check_requests)
         self.stack: Stack = deploy(
             self.world,
             TEMPLATE,
