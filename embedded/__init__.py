@@ -1,1 +1,1 @@
-"""The embedded AWS: a deterministic model of AWS that runs the real template, definitions and handlers."""
+"""The embedded AWS: a deterministic model of AWS that runs the real template and handlers."""

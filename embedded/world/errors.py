@@ -1,4 +1,4 @@
-"""What the modelled AWS answers when it refuses, and what a model says when it is asked too much."""
+"""What the modelled AWS answers when it refuses, and when a model is asked too much."""
 
 from __future__ import annotations
 

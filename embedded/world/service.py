@@ -1,4 +1,4 @@
-"""What every modelled service is: a table of operations, each taking and giving botocore's shapes."""
+"""What every modelled service is: operations, each taking and giving botocore's shapes."""
 
 from __future__ import annotations
 

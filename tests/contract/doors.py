@@ -37,7 +37,9 @@ class DirectDoor:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self._session = direct.DirectSession(world, "operator", direct.SDK_ATTEMPTS, True)  # noqa: FBT003
+        self._session = direct.DirectSession(
+            world, "operator", direct.SDK_ATTEMPTS, check_replies=True
+        )
 
     def client(self, service: str) -> Any:
         return self._session.client(service)
