@@ -38,9 +38,7 @@ class NotEmulatedError(AwsError):
     """The embedded AWS does not model this; it says so instead of pretending."""
 
     def __init__(self, what: str) -> None:
-        super().__init__(
-            "NotEmulated", f"The embedded AWS does not model {what}.", http_status=501
-        )
+        super().__init__("NotEmulated", f"The embedded AWS does not model {what}.", http_status=501)
 
 
 class FunctionDiedError(BaseException):
