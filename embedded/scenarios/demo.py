@@ -20,13 +20,12 @@ from pathlib import Path
 from embedded.scenarios.chronicle import ending
 from embedded.scenarios.costs import PRICES_OF, cost_of
 from embedded.scenarios.display import Display, PlainDisplay, RichDisplay
-from embedded.scenarios.stage import Stage, StagedFleet
+from embedded.scenarios.scene import Scene
 from embedded.states.execution import Execution
+from embedded.world.world import World
 
 WATCHABLE_SPEED = 900.0
 """Emulated seconds per real second at a terminal: a rollout of an hour takes four seconds."""
-FLEET = "sec-prod"
-CAPACITY = 4
 IGNORED = "Ignored"
 """The outcome of an event that started nothing."""
 ACCOUNT_FILE = Path("build/demo.json")
@@ -77,12 +76,12 @@ class Demo:
     def __init__(self, display: Display, speed: float) -> None:
         self._display = display
         self._speed = speed
-        self.stage = Stage()
+        self.stage = Scene(World())
         # The bake is what this snapshot has to fail in; a real one would pick its own moment.
         self.stage.world.ec2.behaviour = replace(
             self.stage.world.ec2.behaviour, degrade_after_seconds=1800
         )
-        self.fleet: StagedFleet = self.stage.add_fleet(FLEET, capacity=CAPACITY)
+        self.fleet = self.stage.fleet
         self._snapshot = self.fleet.first_snapshot
 
     def play(self) -> list[Account]:

@@ -7,10 +7,9 @@ import math
 import re
 import signal
 import sys
-from pathlib import Path
 from typing import Final, NoReturn
 
-from embedded.wire.scene import SceneError, build
+from embedded.scenarios.scene import Scene, SceneError
 from embedded.wire.server import PortTakenError, WireDoor
 from embedded.world.errors import AwsError
 from embedded.world.world import World
@@ -19,7 +18,6 @@ USAGE_ERROR: Final = 2
 FAILURE: Final = 1
 HIGHEST_PORT: Final = 65_535
 ARGUMENT: Final = re.compile(r"^argument --\w+: ")
-ROOT: Final = Path(__file__).parents[2]
 
 
 class _Parser(argparse.ArgumentParser):
@@ -69,7 +67,7 @@ def run(arguments: list[str]) -> int:
         sys.stderr.write(f"aws: {error}; name another one: make aws PORT=5001\n")
         return FAILURE
     try:
-        scene = build(world, ROOT)
+        scene = Scene(world)
     except (SceneError, AwsError) as error:
         door.close()
         sys.stderr.write(f"aws: {error}\n")
@@ -77,9 +75,9 @@ def run(arguments: list[str]) -> int:
     return _serve(door, scene)
 
 
-def _serve(door: WireDoor, scene: str) -> int:
+def _serve(door: WireDoor, scene: Scene) -> int:
     with door:
-        sys.stderr.write(scene)
+        sys.stderr.write(str(scene))
         sys.stderr.flush()
         sys.stdout.write(f"ready {door.url}\n")
         sys.stdout.flush()

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from embedded import direct, plain
 from embedded.deploy.handlers import bind_handlers
+from embedded.scenarios.stage import ENVIRONMENT, Stage, StagedFleet
 from embedded.wire.cloudformation import CloudFormation
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from embedded.world.world import World
 
-ENVIRONMENT: Final = "demo"
+ROOT: Final = Path(__file__).parents[2]
 FLEET: Final = "sec"
 CAPACITY: Final = 4
 DATA_GIB: Final = 100
@@ -34,41 +35,63 @@ class SceneError(Exception):
     """The scene cannot be built; says which stack failed, and why."""
 
 
-def build(world: World, root: Path) -> str:
-    """Deploy both stacks and let the fleet become healthy; gives a description for people.
+class Scene(Stage):
+    """A stage whose control plane and fleet were made from their templates, as a team makes them.
 
     Parameters
     ----------
     world
         A fresh world, whose clock is free to run.
-    root
-        The repository.
 
     Raises
     ------
     SceneError
         When a stack cannot be deployed, or the fleet does not become healthy.
     """
-    plain.attach(world)
-    world.add_service(CloudFormation(world, root))
-    bind_handlers(world, check_replies=False)
-    session = direct.session(world)
-    session.client("s3").create_bucket(Bucket=BUCKET)
-    control = _deployed(
-        world, session, "snaproll", root / "template.yaml", {"Environment": ENVIRONMENT}
-    )
-    fleet = _deployed(
-        world, session, f"fleet-{FLEET}", root / "fleet" / "template.yaml", _fleet(world, session)
-    )
-    _await_health(world, session, fleet["TargetGroupArn"])
-    volume = _writer(session, world)
-    world.run_for(60)
-    return (
-        f"fleet {FLEET}: group {fleet['AutoScalingGroupName']}\n"
-        f"its writer's volume: {volume}, snapshots of it need the tags "
-        f"{', '.join(f'{key}={value}' for key, value in TAGS.items())}\n"
-        f"rollouts: {control['RolloutStateMachineArn']}\n"
-    )
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        plain.attach(world)
+        world.add_service(CloudFormation(world, ROOT))
+        bind_handlers(world, check_replies=False)
+        self.session = direct.session(world)
+        self.session.client("s3").create_bucket(Bucket=BUCKET)
+        control = _deployed(
+            world, self.session, "snaproll", ROOT / "template.yaml", {"Environment": ENVIRONMENT}
+        )
+        self._machine = control["RolloutStateMachineArn"]
+        parameters = _fleet(world, self.session)
+        made = _deployed(
+            world, self.session, f"fleet-{FLEET}", ROOT / "fleet/template.yaml", parameters
+        )
+        _await_health(world, self.session, made["TargetGroupArn"])
+        self.fleet = StagedFleet(
+            name=FLEET,
+            group=made["AutoScalingGroupName"],
+            template_id=made["LaunchTemplateId"],
+            target_group=made["TargetGroupArn"],
+            alarm="",
+            first_snapshot=parameters["SnapshotId"],
+            key=_managed_key(self.session),
+            volume=_writer(self.session, world),
+            tags=TAGS,
+        )
+        self.fleets = {FLEET: self.fleet}
+        world.run_for(60)
+
+    @property
+    def machine(self) -> str:
+        """ARN of the rollout state machine."""
+        return self._machine
+
+    def __str__(self) -> str:
+        """What somebody who comes to the scene has to know."""
+        return (
+            f"fleet {FLEET}: group {self.fleet.group}\n"
+            f"its writer's volume: {self.fleet.volume}, snapshots of it need the tags "
+            f"{', '.join(f'{key}={value}' for key, value in TAGS.items())}\n"
+            f"rollouts: {self.machine}\n"
+        )
 
 
 def _fleet(world: World, session: boto3.Session) -> dict[str, str]:
@@ -87,6 +110,8 @@ def _fleet(world: World, session: boto3.Session) -> dict[str, str]:
         "DataVolumeSize": str(DATA_GIB),
         "DesiredCapacity": str(CAPACITY),
         "MaxSize": str(CAPACITY * 2),
+        "CheckpointWait": "5m",
+        "Bake": "15m",
     }
 
 
