@@ -79,9 +79,10 @@ def _serve(door: WireDoor, scene: Scene) -> int:
     with door:
         sys.stderr.write(str(scene))
         sys.stderr.flush()
-        sys.stdout.write(f"ready {door.url}\n")
-        sys.stdout.flush()
         try:
+            # Inside: whoever reads this line may interrupt at that very moment.
+            sys.stdout.write(f"ready {door.url}\n")
+            sys.stdout.flush()
             door.pacemaker.failed.wait()
         except KeyboardInterrupt:
             # One is enough: a second must not tear the closing apart.

@@ -6,14 +6,26 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from snaproll.aws.launch_templates import LaunchTemplates
+from snaproll.domain import gate
+from snaproll.domain.checks import Check
+from snaproll.domain.fleet import Fleet
+from snaproll.domain.release import TemplateVersion
 from tests.simulation.dice import schedule_of
+from tests.simulation.invariants import Violation
 from tests.simulation.play import play
+from tests.simulation.report import timeline
 from tests.simulation.schedule import Schedule
 
 SEEDS = range(12)
+FOUND = Path(__file__).parent / "found"
+"""Schedules that once violated something, cut down to what it takes."""
 
 
 def test_some_seeds_hold_every_invariant() -> None:
@@ -51,6 +63,43 @@ def test_another_process_plays_the_same_history() -> None:
 
     assert len(told) == 1
     assert "no violation" in told.pop()
+
+
+@pytest.mark.parametrize("found", sorted(FOUND.glob("*.json")), ids=lambda path: path.stem)
+def test_what_was_found_once_does_not_come_back(found: Path) -> None:
+    played = play(Schedule.model_validate_json(found.read_text(encoding="utf-8")))
+
+    assert played.violation is None, timeline(played)
+
+
+def test_a_gate_that_forgets_encryption_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = gate._checks  # noqa: SLF001 - a bug is planted
+
+    def without_encryption(fleet: Fleet, evidence: gate.GateEvidence) -> list[Check]:
+        return [one for one in whole(fleet, evidence) if one.name != "encrypted"]
+
+    monkeypatch.setattr(gate, "_checks", without_encryption)
+
+    assert next(violations()).invariant == "I1"
+
+
+def test_a_default_that_moves_too_early_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    make = LaunchTemplates.version_for
+
+    def make_and_move(templates: LaunchTemplates, *args: Any, **named: Any) -> TemplateVersion:
+        version = make(templates, *args, **named)
+        templates.set_default(version)
+        return version
+
+    monkeypatch.setattr(LaunchTemplates, "version_for", make_and_move)
+
+    assert next(violations()).invariant == "I5"
+
+
+def violations() -> Iterator[Violation]:
+    """What the first seeds violate, seed by seed."""
+    played = (play(schedule_of(seed)).violation for seed in range(40))
+    return (violation for violation in played if violation is not None)
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
