@@ -23,7 +23,7 @@ from tests.simulation.play import play
 from tests.simulation.report import timeline
 from tests.simulation.schedule import Schedule
 
-SEEDS = range(12)
+SEEDS = range(8)
 FOUND = Path(__file__).parent / "found"
 """Schedules that once violated something, cut down to what it takes."""
 
