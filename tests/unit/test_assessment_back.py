@@ -61,6 +61,21 @@ def test_a_rollback_that_failed_calls_a_person(status: RefreshStatus) -> None:
     assert f"the rollback ended as {status}: no capacity" in found.reason
 
 
+def test_a_failed_rollback_is_told_by_why_it_failed_and_not_by_why_it_began() -> None:
+    found = after(
+        going_back(
+            *back[:2],
+            *bad,
+            status=RefreshStatus.ROLLBACK_FAILED,
+            reason="no capacity",
+            rollback_reason="an alarm went off",
+        )
+    )
+
+    assert "no capacity" in found.reason
+    assert "an alarm went off" not in found.reason
+
+
 def test_a_rollback_that_auto_scaling_forgot_calls_a_person() -> None:
     assert after(going_back(*back, status=None)).verdict is Verdict.ESCALATE
 

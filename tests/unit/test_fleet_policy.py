@@ -170,6 +170,11 @@ WRONG: list[tuple[str, dict[str, Any], list[str]]] = [
         {"health": {"alarms": ["errors", "errors"]}},
         ["alarms ['errors', 'errors'] must name each alarm once"],
     ),
+    (
+        "no time to become healthy",
+        {"health": {"unhealthy_grace": "0s"}},
+        ["unhealthy_grace must be at least 1m"],
+    ),
     ("an alarm without a name", {"health": {"alarms": [""]}}, ["health.alarms.0 = ''", "1"]),
     (
         "a probe, which does not exist yet",

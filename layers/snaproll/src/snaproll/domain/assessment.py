@@ -189,7 +189,7 @@ def _by_refresh(look: Look, memory: Memory) -> Assessment | None:
         return _wait(look, memory, "somebody is cancelling the instance refresh")
     because = refresh.rollback_reason or refresh.reason or "it gave no reason"
     if refresh.status is RefreshStatus.ROLLBACK_FAILED:
-        reason = f"Auto Scaling's own rollback failed: {because}"
+        reason = f"Auto Scaling's own rollback failed: {refresh.reason or because}"
         return _verdict(Verdict.ESCALATE, reason, memory)
     ended_badly = {
         RefreshStatus.ROLLBACK_IN_PROGRESS: f"Auto Scaling rolls back by itself: {because}",
@@ -314,7 +314,8 @@ def _trouble_going_back(look: Look, memory: Memory) -> str | None:
     if refresh is None:
         return "Auto Scaling does not know the refresh that rolls back"
     if refresh.status not in (RefreshStatus.ROLLBACK_SUCCESSFUL, RefreshStatus.SUCCESSFUL):
-        because = refresh.rollback_reason or refresh.reason or "it gave no reason"
+        # The reason of the status, which is why it failed; that of the rollback is why it began.
+        because = refresh.reason or refresh.rollback_reason or "it gave no reason"
         return f"the rollback ended as {refresh.status}: {because}"
     if look.others:
         odd = listed([one.id for one in look.others])

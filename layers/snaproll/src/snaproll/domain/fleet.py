@@ -26,6 +26,8 @@ MAX_REFRESH_WAIT = timedelta(seconds=172_800)
 """Longest checkpoint delay and bake time of an instance refresh (``RefreshPreferences``)."""
 BAKE_MARGIN = timedelta(minutes=10)
 """Added to the bake that AWS is asked for, so that the last assessment falls inside it."""
+LEAST_GRACE = timedelta(minutes=1)
+"""No instance is healthy at the moment it enters service: a target needs two checks at least."""
 MAX_SPREAD = 100
 """Largest difference of maximum and minimum healthy percentage (``RefreshPreferences``)."""
 
@@ -132,6 +134,13 @@ class HealthPolicy(StrictValue):
     probe: None = Field(
         default=None, description="Reserved for a function that tests new instances; only null."
     )
+
+    @field_validator("unhealthy_grace")
+    @classmethod
+    def _time_to_start(cls, grace: timedelta) -> timedelta:
+        if grace < LEAST_GRACE:
+            raise ValueError("unhealthy_grace must be at least 1m, or every good snapshot is bad")
+        return grace
 
     @field_validator("alarms")
     @classmethod
