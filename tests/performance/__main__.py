@@ -44,7 +44,7 @@ def measure() -> list[Measured]:
     return [
         Measured("event to StartInstanceRefresh, emulated", refresh.emulated, "s", 1),
         Measured("the same, this machine's time", refresh.machine, "s", 1),
-        Measured("alarm signal to the way back, emulated", rollback.emulated, "s", 2),
+        Measured("alarm signal to RollbackInstanceRefresh, emulated", rollback.emulated, "s", 2),
         Measured("the same, this machine's time", rollback.machine, "s", 2),
         Measured(f"transitions, healthy rollout of {hours:.1f} h", healthy.transitions, "", 120),
         Measured("history events of it", healthy.history_events, "", 15_000),

@@ -77,11 +77,7 @@ def event_to_refresh() -> Latency:
 
 
 def signal_to_rollback() -> Latency:
-    """From an alarm event reaching its rule to the way back, warm.
-
-    Auto Scaling's own guard sees the same alarm and may have begun by then; snaproll's step looks
-    first and reverses only what nobody reversed, so its own first call is what is timed.
-    """
+    """From an alarm event reaching its rule to RollbackInstanceRefresh, warm."""
     stage = Stage(check_replies=False)
     fleet = stage.add_fleet("bench")
     stage.roll(fleet)
@@ -90,7 +86,7 @@ def signal_to_rollback() -> Latency:
     stage.session.client("cloudwatch").set_alarm_state(
         AlarmName=fleet.alarm, StateValue="ALARM", StateReason="benchmark"
     )
-    return _latency(stage, lambda call: call.caller == "RollBackFunction")
+    return _latency(stage, lambda call: call.operation == "RollbackInstanceRefresh")
 
 
 def _latency(stage: Stage, last: Callable[[Call], bool]) -> Latency:
