@@ -68,7 +68,7 @@ def start_refresh(request: ReleaseRequest, runtime: Runtime) -> RefreshStarted:
     else:
         refresh_id = started.id
     refresh = claim.refresh or _reference(refresh_id, started, group, runtime)
-    _note(rollout, refresh, runtime)
+    _note(rollout, claim, refresh, runtime)
     return RefreshStarted(
         message=(
             f"The instance refresh {refresh_id} replaces {group.desired} instances of "
@@ -90,7 +90,10 @@ def _guards(rollout: Rollout, runtime: Runtime) -> list[str]:
     return [name for name in alarms if states.get(name) == "OK"]
 
 
-def _note(rollout: Rollout, refresh: RefreshNote, runtime: Runtime) -> None:
+def _note(rollout: Rollout, claim: Claim, refresh: RefreshNote, runtime: Runtime) -> None:
+    """Leave the watched refresh in the claim, unless it is there: a reversed one keeps its id."""
+    if claim.refresh is not None and claim.refresh.id == refresh.id:
+        return
     runtime.ledger.change(
         rollout.fleet,
         lambda state: Change(note_refresh(state, _proven(rollout, state), refresh)),
@@ -141,7 +144,7 @@ def roll_back(request: RollBackRequest, runtime: Runtime) -> RefreshStarted:
     reference = _reference(going_back, found, group, runtime)
     if request.refresh is not None:
         reference = reference.model_copy(update={"capacity": request.refresh.capacity})
-    _note(rollout, reference, runtime)
+    _note(rollout, claim, reference, runtime)
     return RefreshStarted(message=message, refresh=reference)
 
 
