@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
@@ -569,6 +569,118 @@ def test_a_fleet_scaled_to_nothing_meanwhile_proves_no_release(
     assert outcome(rollout) != "Live"
     assert seen.state.live is None
     assert seen.state.claim is None
+
+
+def test_a_snapshot_that_disappears_while_it_is_rolled_condemns_nobody(
+    stage: Stage, fleet: StagedFleet, seen: Seen
+) -> None:
+    rollout = begin(stage, fleet)
+
+    stage.session.client("ec2").delete_snapshot(SnapshotId=snapshot_of(rollout))
+    stage.finish()
+
+    assert outcome(rollout) == "RolledBack"
+    assert is_whole(seen, fleet.first_snapshot, version=1)
+    assert seen.ledger.condemned("sec-prod") == frozenset()
+
+
+def test_a_rollback_target_that_disappeared_calls_a_person_and_says_why(
+    stage: Stage, fleet: StagedFleet, seen: Seen
+) -> None:
+    # Given a fleet that is mostly new, and a snapshot deleted that it would be rolled back to
+    rollout = begin(stage, fleet)
+    new = snapshot_of(rollout)
+    stage.world.run_until(lambda: stage.served(fleet).get(new, 0) >= 3, limit=timedelta(hours=1))
+    stage.session.client("ec2").delete_snapshot(SnapshotId=fleet.first_snapshot)
+
+    # When it has to go back
+    set_alarm(stage, fleet, "ALARM")
+    stage.finish()
+
+    # Then the reason is why it could not, not why it tried
+    assert outcome(rollout) == "NeedsAttention"
+    assert "New instances could not be brought into service" in reason(rollout)
+    assert seen.state.hold is not None
+
+
+def test_a_foreign_refresh_in_the_way_of_a_rollback_calls_a_person(
+    stage: Stage, fleet: StagedFleet, seen: Seen
+) -> None:
+    # Given somebody who cancels our refresh and starts one to a version of their own
+    rollout = begin(stage, fleet)
+    stage.world.run_for(700)
+    autoscaling = stage.session.client("autoscaling")
+    autoscaling.cancel_instance_refresh(
+        AutoScalingGroupName=fleet.group, WaitForTransitioningInstances=False
+    )
+    theirs = stage.session.client("ec2").create_launch_template_version(
+        LaunchTemplateId=fleet.template_id,
+        LaunchTemplateData=seen.versions[1],  # type: ignore[arg-type]
+    )["LaunchTemplateVersion"]["VersionNumber"]
+    autoscaling.start_instance_refresh(
+        AutoScalingGroupName=fleet.group,
+        DesiredConfiguration={
+            "LaunchTemplate": {
+                "LaunchTemplateId": fleet.template_id,
+                "Version": str(theirs),
+            }
+        },
+    )
+    stage.finish()
+
+    # Then it is left alone, and both what was wrong and what stood in the way are told
+    assert outcome(rollout) == "NeedsAttention"
+    assert "somebody cancelled the instance refresh" in reason(rollout)
+    assert "Auto Scaling refused to" in reason(rollout)
+    assert seen.refreshes[-1]["DesiredConfiguration"]["LaunchTemplate"]["Version"] == str(theirs)
+    assert not seen.refreshes[-1]["Status"].startswith("Rollback")
+
+
+def test_a_refresh_that_is_paused_for_weeks_ends_and_does_not_fill_the_history(
+    stage: Stage, fleet: StagedFleet, seen: Seen
+) -> None:
+    # Given somebody who suspends what the refresh needs, and forgets it
+    rollout = begin(stage, fleet)
+    stage.world.run_for(200)
+    stage.session.client("autoscaling").suspend_processes(
+        AutoScalingGroupName=fleet.group, ScalingProcesses=["InstanceRefresh"]
+    )
+
+    # When Auto Scaling's own fourteen days are over, and fourteen more for the way back
+    stage.finish(limit=timedelta(days=40))
+
+    # Then a person is called, and the history has had room
+    assert outcome(rollout) == "NeedsAttention"
+    assert "14 days" in reason(rollout)
+    assert len(rollout.history) < 15_000
+    assert seen.state.claim is None
+
+
+POLICIES: list[tuple[str, dict[str, Any]]] = [
+    ("without checkpoints", {"checkpoints": []}),
+    ("one at a time", {"max_healthy": 100}),
+    ("twice as many", {"max_healthy": 200}),
+    ("with no floor", {"min_healthy": 0, "max_healthy": 100, "checkpoints": []}),
+    ("without warm-up", {"warmup": "0s"}),
+    ("without a bake", {"bake": "0s"}),
+]
+
+
+@pytest.mark.parametrize(
+    "sections", [policy for _, policy in POLICIES], ids=[name for name, _ in POLICIES]
+)
+@pytest.mark.parametrize("capacity", [1, 5])
+def test_whatever_the_policy_a_good_one_becomes_live_and_a_bad_one_does_not(
+    stage: Stage, sections: dict[str, Any], capacity: int
+) -> None:
+    fleet = stage.add_fleet("any", capacity=capacity, policy={"refresh": sections})
+    seen = Seen(stage, fleet)
+
+    good, bad = stage.roll(fleet), stage.roll(fleet, "corrupt")
+
+    assert (outcome(good), outcome(bad)) == ("Live", "RolledBack")
+    assert is_whole_on(seen, snapshot_of(good))
+    assert seen.ledger.quarantine("any", snapshot_of(bad)) is not None
 
 
 # -- the template version of a bad release --------------------------------------------------------
