@@ -385,6 +385,22 @@ def test_a_set_of_snapshots_reports_a_wrong_parameter_once(
     assert len(seen.told("Fleet Configuration Invalid")) == 1
 
 
+def test_a_parameter_that_stays_wrong_is_reported_once_a_day(
+    stage: Stage, fleet: StagedFleet, seen: Seen
+) -> None:
+    stage.session.client("ssm").put_parameter(
+        Name=f"/snaproll/{ENVIRONMENT}/fleets/broken", Value="{}", Type="String"
+    )
+    for _ in range(3):
+        stage.roll(fleet)
+    assert len(seen.told("Fleet Configuration Invalid")) == 1
+
+    stage.world.run_for(86_400)
+    stage.roll(fleet)
+
+    assert len(seen.told("Fleet Configuration Invalid")) == 2
+
+
 def test_more_fleets_than_fit_on_a_page_are_all_found(stage: Stage, fleet: StagedFleet) -> None:
     # Given a dozen fleets before ours in the alphabet: Parameter Store gives ten at a time
     for number in range(12):

@@ -427,6 +427,43 @@ def test_a_refresh_that_somebody_cancels_is_taken_back_by_another_refresh(
     assert seen.ledger.condemned("sec-prod") == frozenset()
 
 
+@pytest.mark.parametrize(
+    ("operation", "wait"),
+    [("RollbackInstanceRefresh", False), ("DescribeInstanceRefreshes", True)],
+    ids=["right before the rollback", "right before the rollback, and it waits"],
+)
+def test_a_refresh_that_is_cancelled_right_before_it_is_rolled_back_is_gone_back_from_all_the_same(
+    stage: Stage,
+    fleet: StagedFleet,
+    seen: Seen,
+    operation: str,
+    wait: bool,  # noqa: FBT001
+) -> None:
+    # Given somebody who is a moment faster than our rollback
+    rollout = begin(stage, fleet)
+    new, done = snapshot_of(rollout), list[int]()
+    stage.world.run_until(lambda: stage.served(fleet).get(new, 0) >= 1, limit=timedelta(hours=1))
+
+    def cancel(call: Call) -> None:
+        if (call.caller, call.operation) == ("RollBackFunction", operation) and not done:
+            done.append(call.number)
+            stage.session.client("autoscaling").cancel_instance_refresh(
+                AutoScalingGroupName=fleet.group, WaitForTransitioningInstances=wait
+            )
+
+    stage.world.faults.before_effect(cancel)
+
+    # When the release turns out to be bad
+    set_alarm(stage, fleet, "ALARM")
+    stage.finish()
+
+    # Then the fleet is whole again, by another refresh
+    assert done
+    assert outcome(rollout) == "RolledBack"
+    assert is_whole(seen, fleet.first_snapshot, version=1)
+    assert [one["Status"] for one in seen.refreshes] == ["Cancelled", "Successful"]
+
+
 # -- after AWS called it successful ---------------------------------------------------------------
 
 

@@ -192,6 +192,28 @@ class Ledger:
                 TableName=self._table, Key=_key(_fleet_key(fleet), f"{_QUARANTINE}{snapshot}")
             )
 
+    # -- problems ---------------------------------------------------------------------------------
+
+    def is_news(self, fleet: str, problem: str) -> bool:
+        """Remember a fleet's problem; False when it is the one that is remembered already."""
+        item = {
+            **_key(_fleet_key(fleet), "PROBLEM"),
+            "schema_version": {"N": str(SCHEMA)},
+            "problem": {"S": problem},
+        }
+        try:
+            self._dynamodb.put_item(
+                TableName=self._table,
+                Item=item,
+                ConditionExpression="attribute_not_exists(pk) OR problem <> :problem",
+                ExpressionAttributeValues={":problem": {"S": problem}},
+            )
+        except SDK_ERRORS as error:
+            if _condition_failed(error):
+                return False
+            raise named(error, f"remember the problem of fleet {fleet}") from error
+        return True
+
     # -- watches ----------------------------------------------------------------------------------
 
     def watches(self) -> dict[str, Watch]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from snaproll.aws.fleets import Unreadable
 from snaproll.contracts import ConfigurationEvent, Dispatched, SnapshotEvent
 from snaproll.domain.fleet import Fleet
 from snaproll.domain.ledger import Trigger, execution_name
@@ -53,23 +54,27 @@ def dispatch_snapshot(notice: SnapshotEvent, runtime: Runtime) -> Dispatched:
 def readable_fleets(runtime: Runtime) -> list[Fleet]:
     """Every fleet of the environment.
 
-    A fleet whose parameter cannot be read is reported and does not stand in the others' way.
+    A fleet whose parameter cannot be read is reported, once a day at most, and does not stand in
+    the others' way.
     """
-    found = []
+    found, today = [], runtime.now().date().isoformat()
     for fleet in runtime.fleets.all():
         if isinstance(fleet, Fleet):
             found.append(fleet)
         else:
             runtime.logger.error(fleet.problem, extra={"fleet": fleet.fleet})
-            runtime.announcements.publish(
-                "Fleet Configuration Invalid",
-                ConfigurationEvent(
-                    environment=runtime.settings.environment,
-                    fleet=fleet.fleet,
-                    message=fleet.problem,
-                ),
-            )
+            if runtime.ledger.is_news(fleet.fleet, f"{today}: {fleet.problem}"):
+                _report(fleet, runtime)
     return found
+
+
+def _report(fleet: Unreadable, runtime: Runtime) -> None:
+    runtime.announcements.publish(
+        "Fleet Configuration Invalid",
+        ConfigurationEvent(
+            environment=runtime.settings.environment, fleet=fleet.fleet, message=fleet.problem
+        ),
+    )
 
 
 def fleets_of(snapshot: Snapshot, fleets: Iterable[Fleet], account: str) -> list[Fleet]:
