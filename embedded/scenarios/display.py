@@ -186,7 +186,7 @@ class RichDisplay:
                 ProgressBar(total=100, completed=100, width=_BAR_WIDTH),
                 Text(account.outcome, _style(account.outcome)),
             )
-        state = rollout.position.state if rollout and rollout.running else "the snapshot is made"
+        state = rollout.position.state if rollout and rollout.running else "waits for an event"
         rows.add_row(
             Text(self._title, "bold"),
             self._snapshot,
