@@ -136,7 +136,10 @@ class ExecutionEvent(_FromAws):
 
 
 class ScheduleEvent(_FromAws):
-    """``ReconcileFleets``: a tick of the schedule; what it says is of no interest."""
+    """``ReconcileFleets``: a tick of a schedule, which says nothing more."""
+
+    source: Literal["aws.events"]
+    detail_type: Literal["Scheduled Event"] = Field(alias="detail-type")
 
 
 class Reconciled(StrictValue):
