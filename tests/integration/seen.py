@@ -48,15 +48,18 @@ def states_of(execution: Execution) -> list[str]:
     ]
 
 
-def result_of(execution: Execution, state: str) -> dict[str, Any]:
-    """What a state's function answered the last time it was run."""
-    exits = [
-        event
+def results_of(execution: Execution, state: str) -> list[dict[str, Any]]:
+    """What a state's function answered each time it was run."""
+    return [
+        json.loads(event.details["output"].text)
         for event in execution.history
         if event.type == "TaskStateExited" and event.details["name"] == state
     ]
-    value: dict[str, Any] = json.loads(exits[-1].details["output"].text)
-    return value
+
+
+def result_of(execution: Execution, state: str) -> dict[str, Any]:
+    """What a state's function answered the last time it was run."""
+    return results_of(execution, state)[-1]
 
 
 class Seen:

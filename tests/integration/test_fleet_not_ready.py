@@ -10,7 +10,7 @@ import pytest
 from embedded.scenarios.stage import DATA_DEVICE, Stage, StagedFleet
 from embedded.world.faults import Call
 from snaproll.domain.ledger import Outcome
-from tests.integration.seen import Seen, outcome, reason
+from tests.integration.seen import Seen, outcome, reason, result_of, results_of, states_of
 
 Arrange = Callable[[Stage, StagedFleet], None]
 
@@ -41,6 +41,10 @@ def alarm_is(state: Any) -> Arrange:
         )
 
     return arrange
+
+
+def alarm_stays(state: Any) -> Arrange:
+    return lambda stage, fleet: stage.world.cloudwatch.hold(fleet.alarm, state)
 
 
 def alarm_is_gone(stage: Stage, fleet: StagedFleet) -> None:
@@ -109,23 +113,26 @@ def another_device_is_named(stage: Stage, fleet: StagedFleet) -> None:
     stage.configure(fleet, {"data_device": "/dev/xvdg"})
 
 
+PASSES: list[tuple[str, Arrange, str]] = [
+    ("its alarm fires for a while", alarm_is("ALARM"), "sec-prod-unhealthy is ALARM"),
+    ("somebody refreshes it", somebody_refreshes, "was not started by this rollout"),
+    ("it is below its floor", wants_more, "4 of 6 instances are healthy"),
+]
 NOT_READY: list[tuple[str, Arrange, str]] = [
     ("it names $Latest", saves("$Latest"), "it must name a launch template version by number"),
     ("it names $Default", saves("$Default"), "it must name a launch template version by number"),
     ("launching is suspended", suspends("Launch"), "suspended processes"),
     ("health checks are suspended", suspends("HealthCheck"), "suspended processes"),
-    ("its alarm fires", alarm_is("ALARM"), "sec-prod-unhealthy is ALARM"),
+    ("its alarm goes on firing", alarm_stays("ALARM"), "sec-prod-unhealthy is ALARM"),
     (
-        "its alarm has no data",
-        alarm_is("INSUFFICIENT_DATA"),
+        "its alarm goes on without data",
+        alarm_stays("INSUFFICIENT_DATA"),
         "sec-prod-unhealthy is INSUFFICIENT_DATA",
     ),
     ("its alarm is gone", alarm_is_gone, "alarms of the fleet do not exist: sec-prod-unhealthy"),
-    ("somebody refreshes it", somebody_refreshes, "was not started by this rollout"),
     ("it ignores the load balancer", ignores_the_load_balancer, "health check type ELB"),
     ("an instance is protected", instance_is_protected, "protected from scale-in"),
     ("it wants no instances", wants_nothing, "the desired capacity of group"),
-    ("it is below its floor already", wants_more, "4 of 6 instances are healthy"),
     ("its group opted out", group_opted_out, "the group sec-prod-replicas lacks the tags"),
     ("its template opted out", template_opted_out, "the launch template"),
     ("its rollback target is gone", rollback_target_is_gone, "is gone, archived or not usable"),
@@ -160,6 +167,37 @@ def test_a_fleet_is_left_alone_when(
     assert seen.state.claim is None
     assert seen.records[0].outcome is Outcome.FLEET_NOT_READY
     assert any("Fleet Not Ready: fleet sec-prod" in mail for mail in seen.mails())
+
+
+@pytest.mark.parametrize(
+    ("arrange", "said"), [case[1:] for case in PASSES], ids=[case[0] for case in PASSES]
+)
+def test_a_fleet_is_waited_for_when(
+    stage: Stage, fleet: StagedFleet, seen: Seen, arrange: Arrange, said: str
+) -> None:
+    # Given a fleet with something wrong that will be over in some minutes
+    arrange(stage, fleet)
+
+    # When a good snapshot completes
+    rollout = stage.roll(fleet)
+
+    # Then it says what it waits for, nothing begins before that is over, and then it goes on
+    waited = states_of(rollout).count("WaitForFleet")
+    assert 1 <= waited <= 6
+    assert said in results_of(rollout, "InspectFleet")[0]["message"]
+    assert outcome(rollout) == "Live"
+    assert len(seen.records[0].checks) == len(result_of(rollout, "InspectFleet")["checks"]) + len(
+        result_of(rollout, "ValidateSnapshot")["checks"]
+    )
+
+
+def test_a_fleet_is_waited_for_half_an_hour_at_most(stage: Stage, fleet: StagedFleet) -> None:
+    alarm_stays("ALARM")(stage, fleet)
+
+    rollout = stage.roll(fleet)
+
+    assert states_of(rollout).count("WaitForFleet") == 6
+    assert outcome(rollout) == "FleetNotReady"
 
 
 def test_everything_that_is_wrong_is_told_at_once(stage: Stage, fleet: StagedFleet) -> None:

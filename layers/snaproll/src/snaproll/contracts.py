@@ -306,6 +306,8 @@ class FleetReport(Report):
     """``InspectFleet``'s answer: the preflight, and the rollback target it found."""
 
     target: RollbackTarget | None
+    passes_with_time: bool = False
+    """Whether only checks failed that may be fine in some minutes."""
 
 
 class TemplateRequest(StrictValue):

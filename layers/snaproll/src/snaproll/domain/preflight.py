@@ -47,6 +47,16 @@ class FleetEvidence:
     by_hand: bool = False
 
 
+_PASSES_WITH_TIME = frozenset({"no-other-refresh", "fleet-healthy", "alarms-ok"})
+"""Checks whose failure may be over in minutes without anybody's doing."""
+
+
+def passes_with_time(report: Report) -> bool:
+    """Whether it is worth looking again soon: nothing else than such checks failed."""
+    failed_ones = failures(report.checks)
+    return bool(failed_ones) and all(one.name in _PASSES_WITH_TIME for one in failed_ones)
+
+
 def inspect(fleet: Fleet, evidence: FleetEvidence) -> Report:
     """Judge a fleet; every check is reported, not only the first that fails."""
     checks = _checks(fleet, evidence)

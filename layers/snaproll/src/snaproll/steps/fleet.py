@@ -6,7 +6,7 @@ from snaproll.contracts import FleetReport, StepRequest
 from snaproll.domain.fleet import Fleet
 from snaproll.domain.gate import USABLE_KEY_STATES
 from snaproll.domain.group import Group
-from snaproll.domain.preflight import FleetEvidence, TemplateFacts, inspect
+from snaproll.domain.preflight import FleetEvidence, TemplateFacts, inspect, passes_with_time
 from snaproll.domain.release import RollbackTarget
 from snaproll.runtime import Runtime
 
@@ -36,7 +36,9 @@ def inspect_fleet(request: StepRequest, runtime: Runtime) -> FleetReport:
         if template
         else None
     )
-    return FleetReport(**report.model_dump(), target=target)
+    return FleetReport(
+        **report.model_dump(), target=target, passes_with_time=passes_with_time(report)
+    )
 
 
 def _template_facts(fleet: Fleet, group: Group, runtime: Runtime) -> TemplateFacts | None:
