@@ -9,7 +9,8 @@ import pytest
 from embedded.scenarios.stage import ENVIRONMENT, Stage, StagedFleet
 from embedded.world.errors import AwsError
 from embedded.world.faults import Call, Interference
-from snaproll.domain.ledger import MOST_TAKEOVERS, Outcome
+from snaproll.domain.claims import MOST_TAKEOVERS
+from snaproll.domain.ledger import Outcome
 from tests.integration.seen import Seen, outcome, reason, states_of
 
 COMPARISON = timedelta(minutes=16)

@@ -10,26 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snaproll.domain.ledger import (
-    WAKE_GAP,
-    Claim,
-    FleetState,
-    Hold,
-    Phase,
-    Seen,
-    Trigger,
-    Waiting,
-    begin_wait,
+from snaproll.domain.claims import (
     give_up_claim,
     note_intent,
     promote,
     prove_claim,
-    shorten_after_wake,
-    signal,
     take_claim,
     turn_back,
 )
+from snaproll.domain.ledger import Claim, FleetState, Hold, Phase, Seen, Trigger, Waiting
 from snaproll.domain.release import Release, RollbackTarget
+from snaproll.domain.signals import WAKE_GAP, begin_wait, shorten_after_wake, signal
 from snaproll.errors import ClaimLostError, FleetBusyError, StalePlanError
 from tests.unit.builders import CANDIDATE, EXECUTION, LIVE, NEW, NOW, OLD, SNAPSHOT, TARGET
 

@@ -15,23 +15,10 @@ from snaproll.contracts import (
     StepRequest,
     console_link,
 )
-from snaproll.domain.ledger import (
-    ROLLBACKS_UNTIL_HOLD,
-    Claim,
-    FleetState,
-    Hold,
-    Outcome,
-    Queued,
-    Record,
-    count_failure,
-    enqueue,
-    give_up_claim,
-    prove_claim,
-    rolled_back_too_often,
-    take_claim,
-    take_over,
-)
+from snaproll.domain.claims import enqueue, give_up_claim, prove_claim, take_claim, take_over
+from snaproll.domain.ledger import Claim, FleetState, Hold, Outcome, Queued, Record
 from snaproll.domain.snapshot import data_time
+from snaproll.domain.trouble import ROLLBACKS_UNTIL_HOLD, count_failure, rolled_back_too_often
 from snaproll.domain.watch import Watch
 from snaproll.errors import ClaimLostError
 from snaproll.runtime import Runtime

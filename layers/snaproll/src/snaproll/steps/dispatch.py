@@ -6,8 +6,9 @@ from collections.abc import Iterable
 
 from snaproll.aws.fleets import Unreadable
 from snaproll.contracts import ConfigurationEvent, Dispatched, SnapshotEvent
+from snaproll.domain.claims import execution_name
 from snaproll.domain.fleet import Fleet
-from snaproll.domain.ledger import Trigger, execution_name
+from snaproll.domain.ledger import Trigger
 from snaproll.domain.snapshot import Snapshot, matches
 from snaproll.errors import NotYetVisibleError
 from snaproll.runtime import Runtime

@@ -11,7 +11,8 @@ from snaproll.contracts import (
     Running,
     console_link,
 )
-from snaproll.domain.ledger import FleetState, Hold, resume, set_hold
+from snaproll.domain.claims import resume, set_hold
+from snaproll.domain.ledger import FleetState, Hold
 from snaproll.runtime import Runtime
 from snaproll.steps.claim import start_successor
 from snaproll.steps.signals import wake

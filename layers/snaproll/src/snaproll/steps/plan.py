@@ -12,8 +12,9 @@ from snaproll.contracts import (
     RolloutRequest,
     SnapshotEvent,
 )
+from snaproll.domain.claims import quiet_seconds
 from snaproll.domain.fleet import Fleet
-from snaproll.domain.ledger import FleetState, Trigger, quiet_seconds
+from snaproll.domain.ledger import FleetState, Trigger
 from snaproll.domain.plan import SkipReason, decide, newer_live
 from snaproll.domain.snapshot import Snapshot, data_time, lies_ahead, matches
 from snaproll.errors import (

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from snaproll.aws.ledger import Change
 from snaproll.contracts import Recorded, ReleaseRequest
-from snaproll.domain.ledger import FleetState, promote, prove_claim
+from snaproll.domain.claims import promote, prove_claim
+from snaproll.domain.ledger import FleetState
 from snaproll.domain.tags import Role, role_key
 from snaproll.runtime import Runtime
 

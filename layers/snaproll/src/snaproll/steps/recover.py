@@ -15,25 +15,19 @@ from snaproll.contracts import (
     ScheduleEvent,
     console_link,
 )
-from snaproll.domain.fleet import Fleet
-from snaproll.domain.ledger import (
+from snaproll.domain.claims import (
     MOST_TAKEOVERS,
-    Claim,
-    FleetState,
-    Hold,
-    Outcome,
-    Record,
-    Successor,
-    Trigger,
     forget_successor,
     give_up_claim,
-    may_retry,
     name_next,
     name_successor,
     stop_claim,
 )
+from snaproll.domain.fleet import Fleet
+from snaproll.domain.ledger import Claim, FleetState, Hold, Outcome, Record, Successor, Trigger
 from snaproll.domain.plan import newer_live
 from snaproll.domain.snapshot import Snapshot, data_time
+from snaproll.domain.trouble import may_retry
 from snaproll.runtime import Runtime
 from snaproll.steps.claim import EVENT_OF, start_successor
 from snaproll.steps.plan import newest_eligible

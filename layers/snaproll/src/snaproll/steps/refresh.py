@@ -6,17 +6,10 @@ from collections.abc import Callable
 
 from snaproll.aws.ledger import Change
 from snaproll.contracts import RefreshStarted, ReleaseRequest, RollBackRequest, Rollout
+from snaproll.domain.claims import note_intent, note_refresh, prove_claim, turn_back
 from snaproll.domain.fleet import FleetPolicy
 from snaproll.domain.group import Group, Refresh, RefreshStatus
-from snaproll.domain.ledger import (
-    Claim,
-    FleetState,
-    RefreshNote,
-    note_intent,
-    note_refresh,
-    prove_claim,
-    turn_back,
-)
+from snaproll.domain.ledger import Claim, FleetState, RefreshNote
 from snaproll.domain.release import TemplateVersion
 from snaproll.errors import RefreshRefusedError, RefreshStillEndingError
 from snaproll.runtime import Runtime

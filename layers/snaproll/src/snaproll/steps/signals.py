@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from snaproll.aws.ledger import Change
 from snaproll.contracts import Recorded, SignalEvent, WaitRequest
-from snaproll.domain.ledger import FleetState, begin_wait, prove_claim, signal
+from snaproll.domain.claims import prove_claim
+from snaproll.domain.ledger import FleetState
+from snaproll.domain.signals import begin_wait, signal
 from snaproll.runtime import Runtime
 
 

@@ -11,13 +11,9 @@ from snaproll.domain.assessment import (
     assess_forward,
     missing,
 )
-from snaproll.domain.ledger import (
-    Claim,
-    Phase,
-    Seen,
-    prove_claim,
-    shorten_after_wake,
-)
+from snaproll.domain.claims import prove_claim
+from snaproll.domain.ledger import Claim, Phase, Seen
+from snaproll.domain.signals import shorten_after_wake
 from snaproll.runtime import Runtime
 
 

@@ -1,0 +1,283 @@
+"""Who may change a fleet: claiming, taking over, queueing, holding, giving back.
+
+A transition takes the present state and gives the next one, or raises. It never reads a clock and
+never writes: the adapter writes what comes out, on condition that nobody wrote in between.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from snaproll.domain.ledger import (
+    Claim,
+    FleetState,
+    Hold,
+    Phase,
+    Queued,
+    RefreshNote,
+    Successor,
+    Trigger,
+)
+from snaproll.domain.release import Release, RollbackTarget
+from snaproll.errors import ClaimLostError, FleetBusyError, StalePlanError
+
+MOST_TAKEOVERS = 3
+"""How often a dead rollout is taken over before the fleet is held for a person."""
+
+_FIRST_QUIET_SECONDS = 90
+"""A function of the dead rollout may still run for its timeout of 45 s and the SDK's retries."""
+
+
+def quiet_seconds(takeovers: int) -> int:
+    """How long a taker-over waits, by how often the claim was taken over before."""
+    return int(_FIRST_QUIET_SECONDS * 4**takeovers)
+
+
+def execution_name(fleet: str, snapshot: str, attempt: int) -> str:
+    """The name that makes a second start of the same attempt impossible.
+
+    At most 40 + 1 + 22 + 1 + 6 characters of the 80 that Step Functions allows.
+    """
+    return f"{fleet}-{snapshot}-{attempt}"
+
+
+def take_claim(
+    fleet: str,
+    state: FleetState,
+    *,
+    planned_revision: int,
+    execution: str,
+    snapshot: str,
+    trigger: Trigger,
+    now: datetime,
+    hold_if_live: str | None = None,
+) -> FleetState:
+    """Claim a fleet. A claim that this execution already has is kept as it is.
+
+    Raises
+    ------
+    FleetBusyError
+        Another rollout holds the claim.
+    StalePlanError
+        The ledger changed since the plan was made: the plan may be wrong now.
+    """
+    if state.claim is not None:
+        if state.claim.execution == execution and state.claim.snapshot == snapshot:
+            return state
+        holder = state.claim
+        raise FleetBusyError(
+            f"Fleet {fleet} is being changed by the rollout of {holder.snapshot} "
+            f"({holder.execution}) since {holder.claimed_at.isoformat()}."
+        )
+    if state.revision != planned_revision:
+        raise StalePlanError(
+            f"The ledger of fleet {fleet} moved from revision {planned_revision} to "
+            f"{state.revision} since this rollout was planned."
+        )
+    fence = state.fence + 1
+    claim = Claim(
+        execution=execution,
+        fence=fence,
+        snapshot=snapshot,
+        trigger=trigger,
+        claimed_at=now,
+        hold_if_live=hold_if_live,
+    )
+    return state.model_copy(
+        update={"fence": fence, "claim": claim, "waiting": None, "successor": None}
+    )
+
+
+def take_over(fleet: str, state: FleetState, *, fence: int, execution: str) -> FleetState:
+    """Take the claim of a dead rollout over, with all that it had noted.
+
+    Raises
+    ------
+    ClaimLostError
+        The claim with that fence is gone, or was taken over by another.
+    """
+    claim = state.claim
+    if claim is not None and claim.execution == execution:
+        return state
+    if claim is None or claim.fence != fence:
+        raise ClaimLostError(
+            f"The claim on fleet {fleet} that was to be taken over (fence {fence}) is gone."
+        )
+    inherited = claim.model_copy(
+        update={
+            "execution": execution,
+            "fence": state.fence + 1,
+            "takeovers": claim.takeovers + 1,
+        }
+    )
+    return state.model_copy(
+        update={
+            "fence": state.fence + 1,
+            "claim": inherited,
+            "waiting": None,
+            "successor": None,
+        }
+    )
+
+
+def name_successor(fleet: str, state: FleetState, claim: Claim) -> FleetState:
+    """Write down which execution is to take a dead rollout's claim over."""
+    if state.successor is not None and state.successor.takes_over == claim.fence:
+        return state
+    attempt = state.attempts + 1
+    successor = Successor(
+        name=execution_name(fleet, claim.snapshot, attempt),
+        snapshot=claim.snapshot,
+        trigger=claim.trigger,
+        takes_over=claim.fence,
+    )
+    return state.model_copy(update={"successor": successor, "attempts": attempt})
+
+
+def enqueue(fleet: str, state: FleetState, queued: Queued) -> tuple[FleetState, bool]:
+    """Let a snapshot wait for the fleet; False when one that waits already comes first.
+
+    Only one waits: a person's before an automatic one, then the newer data.
+
+    Raises
+    ------
+    StalePlanError
+        The fleet is free by now: plan again.
+    """
+    if state.claim is None:
+        raise StalePlanError(f"Fleet {fleet} is free by now.")
+    waiting = state.queued
+    if waiting is not None and _comes_first(waiting, queued):
+        return state, False
+    return state.model_copy(update={"queued": queued}), True
+
+
+def _comes_first(waiting: Queued, other: Queued) -> bool:
+    if (waiting.trigger is Trigger.PERSON) != (other.trigger is Trigger.PERSON):
+        return waiting.trigger is Trigger.PERSON
+    if waiting.trigger is Trigger.PERSON or waiting.data_time is None or other.data_time is None:
+        return False
+    return waiting.data_time >= other.data_time
+
+
+def prove_claim(fleet: str, state: FleetState, *, execution: str, fence: int) -> Claim:
+    """The claim, if it is still this rollout's.
+
+    Raises
+    ------
+    ClaimLostError
+        It is not: the rollout must change nothing more.
+    """
+    claim = state.claim
+    if claim is None or claim.fence != fence or claim.execution != execution:
+        holder = f"{claim.execution} holds it" if claim else "nobody holds it"
+        raise ClaimLostError(
+            f"This rollout no longer has the claim on fleet {fleet} (fence {fence}; {holder} "
+            f"now, fence {state.fence}). It changes nothing more."
+        )
+    return claim
+
+
+def note_intent(
+    state: FleetState, claim: Claim, *, candidate: Release, target: RollbackTarget
+) -> FleetState:
+    """Write down where the fleet will be moved from and to, before it is."""
+    noted = claim.model_copy(update={"candidate": candidate, "target": target})
+    return state.model_copy(update={"claim": noted})
+
+
+def note_refresh(state: FleetState, claim: Claim, refresh: RefreshNote) -> FleetState:
+    """Write down which refresh is watched, for an execution that may have to take over."""
+    return state.model_copy(update={"claim": claim.model_copy(update={"refresh": refresh})})
+
+
+def turn_back(
+    state: FleetState, claim: Claim, *, why: str, against_data: bool, by_person: bool = False
+) -> FleetState:
+    """Write down that the fleet is being rolled back, and why.
+
+    A person who stopped the refresh wants it to stay so: a hold is left behind.
+    """
+    turned = {
+        "phase": Phase.BACK,
+        "why": why,
+        "against_data": against_data,
+        "hold_after": claim.hold_after or (why if by_person else None),
+    }
+    return state.model_copy(update={"claim": claim.model_copy(update=turned)})
+
+
+def promote(state: FleetState, release: Release, replaced: RollbackTarget) -> FleetState:
+    """Make a proven release live; the one before becomes the previous one.
+
+    On a fleet that snaproll never rolled, the one before is what was found on the group.
+    """
+    if state.live is not None and state.live.snapshot == release.snapshot:
+        return state.model_copy(update={"live": release, "trouble": None})
+    found = (
+        Release(snapshot=replaced.snapshot, template=replaced.template)
+        if replaced.snapshot is not None
+        else None
+    )
+    return state.model_copy(
+        update={"live": release, "previous": state.live or found, "trouble": None}
+    )
+
+
+def give_up_claim(fleet: str, state: FleetState, hold: Hold | None) -> FleetState:
+    """End a rollout: in one write the claim goes, a hold may come, and the queue moves up.
+
+    What is queued becomes the successor, whose start follows, unless the fleet is held now and
+    nobody asked for it in person.
+    """
+    held = hold or state.hold
+    freed = state.model_copy(update={"claim": None, "waiting": None, "hold": held})
+    queued = state.queued
+    if queued is None or (held is not None and queued.trigger is not Trigger.PERSON):
+        return freed
+    attempt = state.attempts + 1
+    successor = Successor(
+        name=execution_name(fleet, queued.snapshot, attempt),
+        snapshot=queued.snapshot,
+        trigger=queued.trigger,
+    )
+    return freed.model_copy(update={"queued": None, "successor": successor, "attempts": attempt})
+
+
+def set_hold(state: FleetState, hold: Hold, *, roll_back: bool) -> FleetState:
+    """Hold a fleet, and if asked, have the rollout that runs rolled back."""
+    held = state.model_copy(update={"hold": hold})
+    if state.claim is None or not roll_back:
+        return held
+    return stop_claim(held, state.claim, f"{hold.by} holds the fleet: {hold.reason}")
+
+
+def stop_claim(state: FleetState, claim: Claim, why: str) -> FleetState:
+    """Ask for the running rollout to be rolled back, and for a hold behind it."""
+    stopped = claim.model_copy(update={"stop": why, "hold_after": claim.hold_after or why})
+    return state.model_copy(update={"claim": stopped})
+
+
+def resume(fleet: str, state: FleetState) -> FleetState:
+    """Lift a hold; what is queued moves up when nothing runs."""
+    freed = state.model_copy(update={"hold": None, "trouble": None})
+    return freed if state.claim is not None else give_up_claim(fleet, freed, None)
+
+
+def name_next(
+    fleet: str, state: FleetState, snapshot: str, trigger: Trigger, now: datetime
+) -> FleetState:
+    """Write down the next execution of a free fleet, unless one is named or something changed."""
+    held = state.hold is not None and state.hold.stands(now)
+    if state.claim is not None or state.successor is not None or held:
+        return state
+    attempt = state.attempts + 1
+    successor = Successor(
+        name=execution_name(fleet, snapshot, attempt), snapshot=snapshot, trigger=trigger
+    )
+    return state.model_copy(update={"successor": successor, "attempts": attempt})
+
+
+def forget_successor(state: FleetState, successor: Successor | None) -> FleetState:
+    """Take a successor's name away after it ran, unless another was named meanwhile."""
+    return state.model_copy(update={"successor": None}) if state.successor == successor else state
