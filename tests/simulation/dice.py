@@ -13,9 +13,13 @@ from tests.simulation.schedule import (
     CallsFail,
     CapacityChanges,
     Entry,
+    EnvironmentStops,
     EventTravels,
     Failure,
     FleetSetup,
+    OperatorAborts,
+    OperatorAsks,
+    OperatorRedrives,
     OperatorStarts,
     Schedule,
     SnapshotCompletes,
@@ -59,6 +63,8 @@ _EVENT_FUNCTIONS = {
     "SignalRolloutFunction": ("PutItem", "SendTaskSuccess"),
 }
 _SOURCES = ("aws.autoscaling", "aws.autoscaling", "aws.cloudwatch", "aws.states", "snaproll")
+_LOSSY = ("aws.autoscaling", "aws.ec2", "aws.states")
+"""Sources whose events AWS delivers on a best-effort basis."""
 _HEALTHY_RANGES = ((100, 150), (100, 150), (100, 100), (100, 200), (90, 110), (50, 100), (0, 100))
 _CHECKPOINTS = ((), (25, 100), (10, 50, 100), (50, 100), (1, 100))
 
@@ -78,6 +84,8 @@ def schedule_of(seed: int, most_rollouts: int = MOST_ROLLOUTS) -> Schedule:
     rollouts = list(_rollouts(dice, dice.randint(1, most_rollouts)))
     span = rollouts[-1].at + HOUR
     entries = [*rollouts, *_noise(dice, fleet, span)]
+    # Dice of their own: what a seed did before there were people in it, it still does.
+    entries += _people(Random(~seed), rollouts[0].at, span)
     return Schedule(
         seed=seed,
         world_seed=dice.getrandbits(32),
@@ -172,6 +180,31 @@ def _noise(dice: Random, fleet: FleetSetup, span: float) -> Iterator[Entry]:
             )
     if dice.random() < 0.15:
         yield from _alarm(dice, dice.uniform(0, span))
+
+
+def _people(dice: Random, first: float, span: float) -> Iterator[Entry]:
+    """What people do to it, and events that never come."""
+    if dice.random() < 0.25:
+        for _ in range(dice.randint(1, 3)):
+            source = dice.choice(_LOSSY)
+            at = dice.uniform(0, span)
+            yield EventTravels(at=at, source=source, nth=dice.randint(1, 5), arrivals=())
+    if dice.random() < 0.15:
+        # The first rollout is the one that every seed has: most aborts are to meet something.
+        at = first + dice.uniform(0, dice.choice((10.0, 5 * MINUTE, 40 * MINUTE)))
+        yield OperatorAborts(at=at)
+        if dice.random() < 0.4:
+            yield OperatorRedrives(at=at + dice.uniform(0, 10 * MINUTE))
+    if dice.random() < 0.15:
+        at = dice.choice((first + dice.uniform(0, 40 * MINUTE), dice.uniform(0, span)))
+        yield OperatorAsks(at=at, what="hold" if dice.random() < 0.5 else "hold and roll back")
+        if dice.random() < 0.7:
+            yield OperatorAsks(at=at + dice.uniform(MINUTE, HOUR), what="resume")
+    if dice.random() < 0.1:
+        yield OperatorAsks(at=dice.uniform(HOUR, span + HOUR), what="previous")
+    if dice.random() < 0.1:
+        seconds = dice.uniform(MINUTE, HOUR)
+        yield EnvironmentStops(at=dice.uniform(0, span), seconds=seconds)
 
 
 def _fault(dice: Random, function: str, changing: tuple[str, ...], span: float) -> CallsFail:

@@ -122,5 +122,6 @@ class Injections:
             if armed.met == armed.entry.nth:
                 found = armed.entry.arrivals
                 after = " and ".join(f"{delay:.0f} s" for delay in found)
-                self._note(f'the event "{event.detail_type}" arrives after {after}')
+                arrives = f"arrives after {after}" if found else "is lost"
+                self._note(f'the event "{event.detail_type}" {arrives}')
         return found

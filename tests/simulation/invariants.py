@@ -18,6 +18,8 @@ from tests.simulation.observer import Live, Observer, Rollout, Step
 SKIPS = frozenset({"AlreadyLive", "Held", "Superseded", "Queued", "Stopped", "NoFleet"})
 """Outcomes of an execution that never held the claim, or lost it."""
 REQUEST_ERRORS = frozenset({"NoEligibleSnapshotError"})
+_KILLED = frozenset({"ABORTED"})
+"""Statuses of an execution that a person ended: recovery speaks for it."""
 """Errors that tell a person what is wrong with what they asked for, before anything is claimed."""
 RECORDED_FAILURES = frozenset({"SnapshotRejected", "FleetNotReady", "RolledBack", "NeedsAttention"})
 
@@ -233,8 +235,11 @@ def _saved_is_live(seen: Observer, _: Step) -> Iterator[Violation]:
 
 
 def _claims_end(seen: Observer, step: Step) -> Iterator[Violation]:
-    """I10: a claim belongs to a rollout that runs."""
+    """I10: a claim belongs to a rollout that runs, or to an aborted one, to be taken over."""
     claim = seen.ledger.get("claim")
+    holder = seen.claimant
+    if holder and holder.execution.status in _KILLED:
+        return
     if claim and (step.ledger_written or step.ended) and claim["execution"] not in seen.running:
         what = "the fleet is claimed by an execution that does not run"
         yield Violation("I10", what, {"execution": claim["execution"]})
@@ -243,6 +248,8 @@ def _claims_end(seen: Observer, step: Step) -> Iterator[Violation]:
 def _outcomes_are_named(seen: Observer, step: Step) -> Iterator[Violation]:
     """I6: every execution that ended has an outcome, and a record unless it had no claim."""
     for rollout in step.ended:
+        if rollout.execution.status in _KILLED or _operates(rollout):
+            continue
         yield from _leaves_nothing_running(seen, rollout)
         execution = rollout.execution
         output = execution.output.value if execution.output else {}
@@ -269,10 +276,18 @@ def _outcomes_are_named(seen: Observer, step: Step) -> Iterator[Violation]:
             yield Violation("I6", what, {"message": records[0]["message"]})
 
 
+def _operates(rollout: Rollout) -> bool:
+    """Whether an execution carried out an operation and no rollout."""
+    asked = rollout.execution.input.value
+    return "hold" in asked or "resume" in asked
+
+
 def _leaves_nothing_running(seen: Observer, rollout: Rollout) -> Iterator[Violation]:
     """I6: a rollout's end is the end of its refreshes."""
+    claimant = seen.claimant
+    taken_over = claimant.refreshes if claimant and claimant is not rollout else []
     for refresh in rollout.refreshes:
-        if refresh.active:
+        if refresh.active and refresh not in taken_over:
             what = f"{rollout.name} ended and its refresh {refresh.id} is {refresh.status}"
             yield Violation("I6", what, {"error": rollout.execution.error})
     live = seen.scene.world.ec2.snapshot(seen.live.snapshot)
@@ -284,7 +299,7 @@ def _leaves_nothing_running(seen: Observer, rollout: Rollout) -> Iterator[Violat
 
 def _nothing_bad_is_left(seen: Observer, _: Step) -> Iterator[Violation]:
     """I5: when no rollout runs, newest, default and saved version carry what is live."""
-    if seen.running:
+    if seen.running or "claim" in seen.ledger:
         return
     scene = seen.scene
     names = {

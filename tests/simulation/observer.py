@@ -14,7 +14,7 @@ from embedded.world.autoscaling.refresh import BAKING, InstanceRefresh
 from embedded.world.autoscaling.upkeep import Launch
 from embedded.world.elbv2.targets import TargetState
 from embedded.world.faults import Call
-from tests.simulation.oracle import unfit_because
+from tests.simulation.oracle import WAIVED, unfit_because
 from tests.simulation.scene import Item, Scene
 from tests.simulation.schedule import FleetSetup
 
@@ -61,6 +61,12 @@ class Rollout:
     def name(self) -> str:
         """The execution's name."""
         return self.execution.name
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether a person named the snapshot with a reason."""
+        planned: Document | None = self.execution.variables.get("rollout")
+        return bool(planned and planned.value and planned.value["by_hand"])
 
     @property
     def snapshot(self) -> str | None:
@@ -127,7 +133,8 @@ class Observer:
             self._follow_actor(actor, calls)
         written = any(one.service == "dynamodb" and not _reads(one) for one in calls)
         if written:
-            self.ledger = self.scene.state()
+            before, self.ledger = self.claimant, self.scene.state()
+            self._inherit(before)
         quarantined = self._new_quarantines(actor) if written else ()
         return Step(
             actor=actor,
@@ -145,6 +152,14 @@ class Observer:
         """The rollout that holds the claim according to the ledger."""
         claim = self.ledger.get("claim")
         return self.rollouts.get(claim["execution"]) if claim else None
+
+    def _inherit(self, before: Rollout | None) -> None:
+        """Count what a dead rollout did as the doing of the one that took its claim over."""
+        now = self.claimant
+        if now is None or before is None or now is before or not self.ledger["claim"]["takeovers"]:
+            return
+        now.refreshes, now.versions = list(before.refreshes), list(before.versions)
+        now.unfit, now.capacity, now.look = before.unfit, before.capacity, before.look
 
     # -- what is new ------------------------------------------------------------------------------
 
@@ -237,6 +252,8 @@ class Observer:
             if execution.arn not in self.rollouts:
                 rollout = Rollout(execution)
                 self.rollouts[execution.arn] = self.running[execution.arn] = rollout
+            elif execution.running:
+                self.running[execution.arn] = self.rollouts[execution.arn]  # redriven
         ended = [one for one in self.running.values() if not one.execution.running]
         for one in ended:
             del self.running[one.execution.arn]
@@ -255,7 +272,8 @@ class Observer:
         callers = {one.caller for one in calls}
         if _GATE in callers and actor.snapshot is not None:
             live = self.live.snapshot
-            actor.unfit = unfit_because(self.scene, self.setup, actor.snapshot, live)
+            found = unfit_because(self.scene, self.setup, actor.snapshot, live)
+            actor.unfit = [one for one in found if not (actor.by_hand and one in WAIVED)]
         if _LOOK in callers:
             actor.look = self._look(actor)
 

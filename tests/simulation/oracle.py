@@ -14,6 +14,8 @@ from tests.simulation.scene import Scene
 from tests.simulation.schedule import FleetSetup
 
 DATA_TIME_TAG = "snaproll:data-time"
+WAIVED = frozenset({"its data is not newer", "its data is too old"})
+"""Faults that a person who gives a reason may overlook."""
 
 
 def true_since(snapshot: Snapshot) -> datetime | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from embedded.scenarios.stage import Stage, StagedFleet
+from embedded.scenarios.stage import ENVIRONMENT, Stage, StagedFleet
 from embedded.states.execution import Execution
 from embedded.world.world import World
 from tests.simulation.injections import Injections
@@ -23,8 +23,12 @@ from tests.simulation.schedule import (
     CallsFail,
     CapacityChanges,
     Entry,
+    EnvironmentStops,
     EventTravels,
     FleetSetup,
+    OperatorAborts,
+    OperatorAsks,
+    OperatorRedrives,
     OperatorStarts,
     Schedule,
     SnapshotCompletes,
@@ -140,11 +144,12 @@ class _Player:
             world.step()
             self._steps += 1
             invariants.check()
-        check_quiescence(self._observer, self._schedule)
+        check_quiescence(self._observer, self._schedule, self._labels.values())
 
     def _quiet(self) -> bool:
         now = self._world.clock.now()
-        if self._pending or self._observer.running:
+        waits = "claim" in self._observer.ledger
+        if self._pending or self._observer.running or waits:
             self._busy_at = now
             return False
         return now - self._busy_at >= QUIET
@@ -172,6 +177,8 @@ class _Player:
                 self._injections.arm_fault(entry)
             case EventTravels():
                 self._injections.arm_travel(entry)
+            case OperatorAborts() | OperatorRedrives() | OperatorAsks() | EnvironmentStops():
+                self._interfere(entry)
 
     def _complete(self, entry: SnapshotCompletes) -> None:
         now = self._world.clock.now()
@@ -200,6 +207,54 @@ class _Player:
             content["snapshot"] = self._labels[entry.snapshot]
         execution = self._stage.start(content)
         self._note(f"a person starts {execution.name} with {content}")
+
+    def _interfere(
+        self, entry: OperatorAborts | OperatorRedrives | OperatorAsks | EnvironmentStops
+    ) -> None:
+        match entry:
+            case OperatorAborts():
+                self._abort()
+            case OperatorRedrives():
+                self._redrive()
+            case OperatorAsks():
+                self._ask(entry)
+            case EnvironmentStops():
+                self._stop(entry)
+
+    def _abort(self) -> None:
+        running = [one for one in self._stage.rollouts() if one.running]
+        if running:
+            self._note(f"a person aborts {running[-1].name}")
+            self._stage.session.client("stepfunctions").stop_execution(executionArn=running[-1].arn)
+
+    def _redrive(self) -> None:
+        dead = [one for one in self._stage.rollouts() if one.status == "ABORTED"]
+        if dead:
+            self._note(f"a person redrives {dead[-1].name}")
+            self._stage.session.client("stepfunctions").redrive_execution(executionArn=dead[-1].arn)
+
+    def _ask(self, entry: OperatorAsks) -> None:
+        asked = {
+            "hold": {"hold": "a look at it", "by": "ann"},
+            "hold and roll back": {"hold": "wrong data", "by": "ann", "running": "roll_back"},
+            "resume": {"resume": "it is over", "by": "ann"},
+            "previous": {"snapshot": "previous", "reason": "the numbers are wrong"},
+        }[entry.what]
+        execution = self._stage.start({"fleet": self._fleet.name, **asked})
+        self._note(f"a person starts {execution.name} with {asked}")
+
+    def _stop(self, entry: EnvironmentStops) -> None:
+        self._note(f"the environment is stopped for {entry.seconds:.0f} s")
+        ssm, name = self._stage.session.client("ssm"), f"/snaproll/{ENVIRONMENT}/stop"
+        ssm.put_parameter(Name=name, Value="an audit", Type="String", Overwrite=True)
+        self._pending += 1
+        self._world.clock.after(entry.seconds, "the stop ends", self._go_on)
+
+    def _go_on(self) -> None:
+        self._pending -= 1
+        self._note("the environment is stopped no more")
+        name = f"/snaproll/{ENVIRONMENT}/stop"
+        self._stage.session.client("ssm").delete_parameter(Name=name)
 
     def _hold_alarm(self, entry: AlarmIsHeld) -> None:
         self._note(f"the alarm {self._fleet.alarm} is held in {entry.state}")

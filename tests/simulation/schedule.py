@@ -78,7 +78,7 @@ class SnapshotCompletes(_Entry):
     taken_before: float = 600.0
     data_before: float | None = None
     size_gib: int = 100
-    arrivals: tuple[float, ...] = Field(default=(PROMPT,), min_length=1)
+    arrivals: tuple[float, ...] = (PROMPT,)
 
 
 class OperatorStarts(_Entry):
@@ -119,16 +119,51 @@ class CallsFail(_Entry):
 
 
 class EventTravels(_Entry):
-    """From ``at`` on, the ``nth`` event of a source arrives after ``arrivals``."""
+    """From ``at`` on, the ``nth`` event of a source arrives after ``arrivals``; never, if empty."""
 
     kind: Literal["event"] = "event"
     source: str
     nth: int = Field(ge=1)
-    arrivals: tuple[float, ...] = Field(min_length=1)
+    arrivals: tuple[float, ...]
+
+
+class OperatorAborts(_Entry):
+    """A person aborts the newest execution that runs, if one does."""
+
+    kind: Literal["abort"] = "abort"
+
+
+class OperatorRedrives(_Entry):
+    """A person redrives the newest execution that was aborted, or died, if there is one."""
+
+    kind: Literal["redrive"] = "redrive"
+
+
+class OperatorAsks(_Entry):
+    """A person holds or resumes the fleet, or goes back to the previous release."""
+
+    kind: Literal["ask"] = "ask"
+    what: Literal["hold", "hold and roll back", "resume", "previous"]
+
+
+class EnvironmentStops(_Entry):
+    """The stop parameter is there for some time."""
+
+    kind: Literal["stop"] = "stop"
+    seconds: float
 
 
 Entry = Annotated[
-    SnapshotCompletes | OperatorStarts | CapacityChanges | AlarmIsHeld | CallsFail | EventTravels,
+    SnapshotCompletes
+    | OperatorStarts
+    | CapacityChanges
+    | AlarmIsHeld
+    | CallsFail
+    | EventTravels
+    | OperatorAborts
+    | OperatorRedrives
+    | OperatorAsks
+    | EnvironmentStops,
     Field(discriminator="kind"),
 ]
 
@@ -145,7 +180,7 @@ class Schedule(_Part):
     def calm(self) -> bool:
         """Whether nothing happens for which a good snapshot may be rolled back or refused."""
         return not any(
-            isinstance(entry, CapacityChanges | AlarmIsHeld)
+            isinstance(entry, CapacityChanges | AlarmIsHeld | OperatorAborts | OperatorAsks)
             or (isinstance(entry, SnapshotCompletes) and entry.scenario is not Scenario.HEALTHY)
             for entry in self.entries
         )
