@@ -134,7 +134,7 @@ class OperatorAborts(_Entry):
 
 
 class OperatorRedrives(_Entry):
-    """A person redrives the newest execution that was aborted, or died, if there is one."""
+    """A person redrives the newest execution that was aborted, if there is one."""
 
     kind: Literal["redrive"] = "redrive"
 
