@@ -146,7 +146,6 @@ def _group(raw: AutoScalingGroupTypeDef) -> Group:
         saved=version_in(saved),
         saved_text=_text(saved),
         desired=raw["DesiredCapacity"],
-        maximum=raw["MaxSize"],
         health_check_types=frozenset(raw["HealthCheckType"].replace(" ", "").split(",")),
         suspended=frozenset(
             one.get("ProcessName", "") for one in raw.get("SuspendedProcesses", [])

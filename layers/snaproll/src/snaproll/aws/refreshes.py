@@ -171,7 +171,6 @@ def _refresh(raw: InstanceRefreshTypeDef) -> Refresh:
         status=RefreshStatus(raw["Status"]),
         desired=version_in(desired),
         reason=raw.get("StatusReason", ""),
-        percentage=raw.get("PercentageComplete", 0),
         started=raw.get("StartTime"),
         rollback_reason=raw.get("RollbackDetails", {}).get("RollbackReason", ""),
     )

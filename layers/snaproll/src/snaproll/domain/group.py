@@ -53,14 +53,13 @@ class Refresh:
     """One instance refresh.
 
     ``desired`` is the launch template version it moves the group to, None when it names none by
-    number; ``percentage`` is Auto Scaling's own figure, for people only: it falls in a rollback.
+    number.
     """
 
     id: str
     status: RefreshStatus
     desired: TemplateVersion | None = None
     reason: str = ""
-    percentage: int = 0
     started: datetime | None = None
     rollback_reason: str = ""
 
@@ -121,7 +120,6 @@ class Group:
     saved: TemplateVersion | None
     saved_text: str
     desired: int
-    maximum: int
     health_check_types: frozenset[str]
     suspended: frozenset[str]
     target_groups: tuple[str, ...]

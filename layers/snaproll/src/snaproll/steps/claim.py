@@ -145,6 +145,17 @@ def start_successor(fleet: str, state: FleetState, runtime: Runtime) -> str | No
     return successor.name
 
 
+def proven(rollout: Rollout, state: FleetState) -> Claim:
+    """The rollout's claim in a state that was read, or that a transition is to change.
+
+    Raises
+    ------
+    ClaimLostError
+        The claim is no longer this rollout's.
+    """
+    return prove_claim(rollout.fleet, state, execution=rollout.execution, fence=rollout.fence)
+
+
 def prove(rollout: Rollout, runtime: Runtime) -> Claim:
     """The rollout's claim, read right before something is changed.
 
@@ -154,7 +165,7 @@ def prove(rollout: Rollout, runtime: Runtime) -> Claim:
         The claim is no longer this rollout's.
     """
     state = runtime.ledger.state(rollout.fleet)
-    return prove_claim(rollout.fleet, state, execution=rollout.execution, fence=rollout.fence)
+    return proven(rollout, state)
 
 
 def release_fleet(request: ReleaseFleetRequest, runtime: Runtime) -> Ended:
@@ -186,7 +197,7 @@ def release_fleet(request: ReleaseFleetRequest, runtime: Runtime) -> Ended:
     )
 
     def transition(state: FleetState) -> Change:
-        claim = prove_claim(rollout.fleet, state, execution=rollout.execution, fence=rollout.fence)
+        claim = proven(rollout, state)
         after = _troubled(request, state, now)
         hold = _hold_left(request, claim, after, message, now)
         return Change(give_up_claim(rollout.fleet, after, hold), record=record, unwatch=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from snaproll.aws.ledger import Change
 from snaproll.contracts import Recorded, ReleaseRequest
-from snaproll.domain.claims import promote, prove_claim
+from snaproll.domain.claims import promote
 from snaproll.domain.ledger import FleetState
 from snaproll.domain.tags import Role, role_key
 from snaproll.runtime import Runtime
+from snaproll.steps.claim import proven
 
 
 def promote_release(request: ReleaseRequest, runtime: Runtime) -> Recorded:
@@ -21,7 +22,7 @@ def promote_release(request: ReleaseRequest, runtime: Runtime) -> Recorded:
     rollout, candidate = request.rollout, request.candidate
 
     def promoted(state: FleetState) -> FleetState:
-        prove_claim(rollout.fleet, state, execution=rollout.execution, fence=rollout.fence)
+        proven(rollout, state)
         return promote(state, candidate, request.target)
 
     before = runtime.ledger.state(rollout.fleet)

@@ -6,14 +6,14 @@ from collections.abc import Callable
 
 from snaproll.aws.ledger import Change
 from snaproll.contracts import RefreshStarted, ReleaseRequest, RollBackRequest, Rollout
-from snaproll.domain.claims import note_intent, note_refresh, prove_claim, turn_back
+from snaproll.domain.claims import note_intent, note_refresh, turn_back
 from snaproll.domain.fleet import FleetPolicy
 from snaproll.domain.group import Group, Refresh, RefreshStatus
 from snaproll.domain.ledger import Claim, FleetState, RefreshNote
 from snaproll.domain.release import TemplateVersion
 from snaproll.errors import RefreshRefusedError, RefreshStillEndingError
 from snaproll.runtime import Runtime
-from snaproll.steps.claim import event_of
+from snaproll.steps.claim import event_of, proven
 
 _ROLLING_BACK = frozenset(
     {
@@ -38,10 +38,10 @@ def start_refresh(request: ReleaseRequest, runtime: Runtime) -> RefreshStarted:
     policy = rollout.policy
 
     def transition(state: FleetState) -> Change:
-        claim = _proven(rollout, state)
+        claim = proven(rollout, state)
         return Change(note_intent(state, claim, candidate=request.candidate, target=request.target))
 
-    claim = _proven(rollout, runtime.ledger.change(rollout.fleet, transition))
+    claim = proven(rollout, runtime.ledger.change(rollout.fleet, transition))
     group = _group(policy, runtime)
     started = _started_by(claim, group, wanted, runtime)
     if started is None:
@@ -89,7 +89,7 @@ def _note(rollout: Rollout, claim: Claim, refresh: RefreshNote, runtime: Runtime
         return
     runtime.ledger.change(
         rollout.fleet,
-        lambda state: Change(note_refresh(state, _proven(rollout, state), refresh)),
+        lambda state: Change(note_refresh(state, proven(rollout, state), refresh)),
     )
 
 
@@ -113,7 +113,7 @@ def roll_back(request: RollBackRequest, runtime: Runtime) -> RefreshStarted:
     policy = rollout.policy
 
     def transition(state: FleetState) -> Change:
-        claim = _proven(rollout, state)
+        claim = proven(rollout, state)
         return Change(
             turn_back(
                 state,
@@ -124,7 +124,7 @@ def roll_back(request: RollBackRequest, runtime: Runtime) -> RefreshStarted:
             )
         )
 
-    claim = _proven(rollout, runtime.ledger.change(rollout.fleet, transition))
+    claim = proven(rollout, runtime.ledger.change(rollout.fleet, transition))
     group = _group(policy, runtime)
     watched = _watched(request, claim, group, runtime)
     going_back = _reverse(watched, claim, group, target, policy, runtime)
@@ -226,10 +226,6 @@ def _started_by(
 ) -> Refresh | None:
     since = claim.claimed_at.replace(microsecond=0)
     return runtime.refreshes.to_version_since(group.name, version, since)
-
-
-def _proven(rollout: Rollout, state: FleetState) -> Claim:
-    return prove_claim(rollout.fleet, state, execution=rollout.execution, fence=rollout.fence)
 
 
 def _group(policy: FleetPolicy, runtime: Runtime) -> Group:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from snaproll.aws.ledger import Change
 from snaproll.contracts import Recorded, SignalEvent, WaitRequest
-from snaproll.domain.claims import prove_claim
 from snaproll.domain.ledger import FleetState
 from snaproll.domain.signals import begin_wait, signal
 from snaproll.runtime import Runtime
+from snaproll.steps.claim import proven
 
 
 def await_signal(request: WaitRequest, runtime: Runtime) -> Recorded:
@@ -23,7 +23,7 @@ def await_signal(request: WaitRequest, runtime: Runtime) -> Recorded:
 
     def transition(state: FleetState) -> Change:
         nonlocal missed
-        prove_claim(rollout.fleet, state, execution=rollout.execution, fence=rollout.fence)
+        proven(rollout, state)
         waiting, missed = begin_wait(
             state,
             token=request.token,

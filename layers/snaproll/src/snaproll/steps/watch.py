@@ -11,10 +11,10 @@ from snaproll.domain.assessment import (
     assess_forward,
     missing,
 )
-from snaproll.domain.claims import prove_claim
 from snaproll.domain.ledger import Claim, Phase, Seen
 from snaproll.domain.signals import shorten_after_wake
 from snaproll.runtime import Runtime
+from snaproll.steps.claim import proven
 
 
 def watch_health(request: WatchRequest, runtime: Runtime) -> Watched:
@@ -28,7 +28,7 @@ def watch_health(request: WatchRequest, runtime: Runtime) -> Watched:
     rollout = request.rollout
     # Before anything is described: a signal after this line is told from one before it.
     state = runtime.ledger.state(rollout.fleet)
-    claim = prove_claim(rollout.fleet, state, execution=rollout.execution, fence=rollout.fence)
+    claim = proven(rollout, state)
     seen = Seen(signals=state.signals, woken_at=state.woken_at, at=runtime.now())
     assessment = _assess(request, claim, runtime)
     wait = shorten_after_wake(assessment.wait_seconds, seen, runtime.now())
