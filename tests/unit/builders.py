@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from snaproll.domain.assessment import Look
 from snaproll.domain.fleet import Fleet, FleetPolicy
 from snaproll.domain.gate import GateEvidence, Key
 from snaproll.domain.group import (
@@ -18,6 +17,7 @@ from snaproll.domain.group import (
     RefreshStatus,
     TargetHealth,
 )
+from snaproll.domain.look import Look
 from snaproll.domain.preflight import FleetEvidence, TemplateFacts
 from snaproll.domain.release import Release, RollbackTarget, TemplateVersion
 from snaproll.domain.snapshot import Snapshot

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
-from snaproll.domain.assessment import Assessment, Look, Memory, Verdict, assess_back
+from snaproll.domain.assessment import Assessment, Memory, Verdict
+from snaproll.domain.back import assess_back
 from snaproll.domain.group import Instance, RefreshStatus
+from snaproll.domain.look import Look
 from tests.unit.builders import FAILING, NEW, NOW, OLD, STARTING, look, members
 
 GRACE = timedelta(minutes=10)

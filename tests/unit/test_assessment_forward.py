@@ -9,16 +9,12 @@ from typing import Any
 
 import pytest
 
-from snaproll.domain.assessment import (
-    FLOOR_PATIENCE,
-    Assessment,
-    Look,
-    Memory,
-    Verdict,
-    assess_forward,
-    missing,
-)
+from snaproll.domain.assessment import Assessment, Memory, Verdict
+from snaproll.domain.forward import assess_forward
 from snaproll.domain.group import Instance, RefreshStatus, TargetHealth
+from snaproll.domain.look import Look
+from snaproll.domain.pace import FLOOR_PATIENCE
+from snaproll.domain.remembering import missing
 from tests.unit.builders import (
     FAILING,
     HEALTHY,

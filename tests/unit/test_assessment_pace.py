@@ -10,17 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snaproll.domain.assessment import (
-    FIRST_WAIT,
-    FLOOR_PATIENCE,
-    LONGEST_WAIT,
-    Look,
-    Memory,
-    Verdict,
-    assess_back,
-    assess_forward,
-)
+from snaproll.domain.assessment import Memory, Verdict
+from snaproll.domain.back import assess_back
+from snaproll.domain.forward import assess_forward
 from snaproll.domain.group import RefreshStatus
+from snaproll.domain.look import Look
+from snaproll.domain.pace import FIRST_WAIT, FLOOR_PATIENCE, LONGEST_WAIT
 from tests.unit.builders import FAILING, NEW, NOW, OLD, STARTING, look, members
 
 EVENTS_OF_A_LOOK = 13

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from snaproll.contracts import Watched, WatchRequest
-from snaproll.domain.assessment import (
-    Assessment,
-    Look,
-    Verdict,
-    assess_back,
-    assess_forward,
-    missing,
-)
+from snaproll.domain.assessment import Assessment, Verdict
+from snaproll.domain.back import assess_back
+from snaproll.domain.forward import assess_forward
 from snaproll.domain.ledger import Claim, Phase, Seen
+from snaproll.domain.look import Look
+from snaproll.domain.remembering import missing
 from snaproll.domain.signals import shorten_after_wake
 from snaproll.runtime import Runtime
 from snaproll.steps.claim import proven

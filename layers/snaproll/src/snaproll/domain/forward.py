@@ -1,0 +1,138 @@
+"""Whether a release that is being rolled out may become live. A pure function of its inputs."""
+
+from __future__ import annotations
+
+from snaproll.domain.assessment import Assessment, Memory, Verdict, conclude
+from snaproll.domain.duration import format_duration
+from snaproll.domain.group import RefreshStatus
+from snaproll.domain.look import Look
+from snaproll.domain.pace import FLOOR_PATIENCE, wait_on
+from snaproll.domain.remembering import remember
+from snaproll.domain.wording import counted, listed
+
+LOSS_TOLERANCE = 0.05
+"""Share of the fleet's new instances that may be lost to failed health checks: in a large fleet
+one always is, by chance."""
+
+
+def assess_forward(look: Look, memory: Memory) -> Assessment:
+    """Judge a release that is being rolled out."""
+    memory = remember(look, memory)
+    for judge in (
+        _by_refresh,
+        _by_alarms,
+        _by_losses,
+        _by_new_instances,
+        _by_floor,
+        _by_completion,
+    ):
+        found = judge(look, memory)
+        if found is not None:
+            return found
+    return wait_on(look, memory, f"{look.summary()}; nothing speaks against it")
+
+
+def _by_refresh(look: Look, memory: Memory) -> Assessment | None:
+    refresh = look.refresh
+    if refresh is None:
+        return conclude(Verdict.ESCALATE, "Auto Scaling does not know the refresh any more", memory)
+    if refresh.status is RefreshStatus.CANCELLING:
+        return wait_on(look, memory, "somebody is cancelling the instance refresh")
+    because = refresh.rollback_reason or refresh.reason or "it gave no reason"
+    if refresh.status is RefreshStatus.ROLLBACK_FAILED:
+        reason = f"Auto Scaling's own rollback failed: {refresh.reason or because}"
+        return conclude(Verdict.ESCALATE, reason, memory)
+    ended_badly = {
+        RefreshStatus.ROLLBACK_IN_PROGRESS: f"Auto Scaling rolls back by itself: {because}",
+        RefreshStatus.ROLLBACK_SUCCESSFUL: f"Auto Scaling rolled back by itself: {because}",
+        RefreshStatus.FAILED: f"the instance refresh failed: {because}",
+        RefreshStatus.CANCELLED: "somebody cancelled the instance refresh",
+    }.get(refresh.status)
+    if ended_badly is None:
+        return None
+    evidence = memory.new_failed or bool(memory.healthy_new and look.firing)
+    found = conclude(Verdict.ROLL_BACK, ended_badly, memory, against_data=evidence)
+    cancelled = refresh.status is RefreshStatus.CANCELLED
+    return found.model_copy(update={"by_person": cancelled})
+
+
+def _by_alarms(look: Look, memory: Memory) -> Assessment | None:
+    firing = look.firing
+    if not firing:
+        return None
+    return conclude(
+        Verdict.ROLL_BACK,
+        f"the alarm {', '.join(firing)} fired while the release was being rolled out",
+        memory,
+        # An alarm that fired before any instance served the candidate says nothing of its data.
+        against_data=memory.healthy_new > 0 or memory.new_failed,
+    )
+
+
+def _by_losses(look: Look, memory: Memory) -> Assessment | None:
+    tolerated = int(LOSS_TOLERANCE * look.capacity_at_start)
+    if memory.lost <= tolerated:
+        return None
+    return conclude(
+        Verdict.ROLL_BACK,
+        f"Auto Scaling replaced {counted(memory.lost, 'new instance')} after failed health checks, "
+        f"although healthy before",
+        memory,
+        against_data=True,
+    )
+
+
+def _by_new_instances(look: Look, memory: Memory) -> Assessment | None:
+    unready, grace = look.unready_new, look.policy.health.unhealthy_grace
+    if not unready or memory.progress_at is None or look.now - memory.progress_at < grace:
+        return None
+    first = next(iter(look.failing_new), unready[0])
+    targets = look.view.targets
+    target = targets.get(first.id)
+    # One that the load balancer does not check, or not yet, proves nothing about the data.
+    checked = any(one.id in targets and targets[one.id].being_checked for one in unready)
+    seen = f"{target.state} {target.reason}".strip() if target else "not registered"
+    return conclude(
+        Verdict.ROLL_BACK,
+        f"{len(unready)} of {len(look.new)} new instances did not become healthy within "
+        f"{format_duration(grace)} (for example {first.id}: {seen})",
+        memory,
+        against_data=memory.new_failed or checked,
+    )
+
+
+def _by_floor(look: Look, memory: Memory) -> Assessment | None:
+    since = memory.below_floor_since
+    if since is None or look.now - since < FLOOR_PATIENCE:
+        return None
+    return conclude(
+        Verdict.ROLL_BACK,
+        f"for {format_duration(look.now - since)} no more than "
+        f"{counted(look.view.healthy_count(), 'instance')} of the fleet's floor of {look.floor} "
+        f"have been healthy",
+        memory,
+        against_data=memory.new_failed,
+    )
+
+
+def _by_completion(look: Look, memory: Memory) -> Assessment | None:
+    if look.refresh is None or look.refresh.status is not RefreshStatus.SUCCESSFUL:
+        return None
+    if not look.members:
+        return conclude(
+            Verdict.ESCALATE,
+            "the refresh ended and the group has no instance that proves the release",
+            memory,
+        )
+    if look.others:
+        odd = listed([one.id for one in look.others])
+        reason = f"the refresh ended and these instances still run another version: {odd}"
+        return conclude(Verdict.ESCALATE, reason, memory)
+    if look.unready_new or look.view.healthy_count() < max(1, look.floor):
+        return wait_on(look, memory, f"{look.summary()}; the refresh is done, health is not")
+    return conclude(
+        Verdict.PROMOTE,
+        f"{len(look.healthy_new)} of {len(look.new)} instances were healthy on it through the bake "
+        f"of {format_duration(look.policy.refresh.bake)}",
+        memory,
+    )

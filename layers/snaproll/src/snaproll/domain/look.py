@@ -1,0 +1,89 @@
+"""Everything that one assessment sees of a fleet that is being rolled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from snaproll.domain.fleet import FleetPolicy
+from snaproll.domain.group import FleetView, Instance, Refresh
+from snaproll.domain.release import TemplateVersion
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Everything one assessment sees.
+
+    ``refresh`` is the watched one, None when Auto Scaling knows it no more. ``alarms`` maps each
+    alarm of the policy that exists to its state. ``wanted`` is the version that the phase moves
+    the fleet to. ``capacity_at_start`` is the desired capacity when the refresh started: a
+    scale-out since then must not look like a loss. ``started`` is when the refresh started.
+    ``taken_out`` says of each new instance that served and is gone why Auto Scaling took it out of
+    service.
+    """
+
+    policy: FleetPolicy
+    view: FleetView
+    refresh: Refresh | None
+    wanted: TemplateVersion
+    alarms: Mapping[str, str]
+    capacity_at_start: int
+    started: datetime
+    now: datetime
+    taken_out: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def floor(self) -> int:
+        """Smallest number of healthy instances allowed at this moment."""
+        return self.policy.refresh.floor(min(self.capacity_at_start, self.view.group.desired))
+
+    @property
+    def members(self) -> list[Instance]:
+        """Instances that are not on their way out."""
+        return members_of(self.view)
+
+    @property
+    def new(self) -> list[Instance]:
+        """Members that run the wanted version."""
+        return [one for one in self.members if one.version == self.wanted]
+
+    @property
+    def others(self) -> list[Instance]:
+        """Members in service that run something else."""
+        return [one for one in self.members if one.in_service and one.version != self.wanted]
+
+    @property
+    def failing_new(self) -> list[Instance]:
+        """New instances whose health checks failed."""
+        targets = self.view.targets
+        return [one for one in self.new if one.id in targets and targets[one.id].failing]
+
+    @property
+    def unready_new(self) -> list[Instance]:
+        """New instances that Auto Scaling calls in service and the load balancer not healthy."""
+        return [one for one in self.new if one.in_service and not self.view.healthy(one)]
+
+    @property
+    def healthy_new(self) -> list[Instance]:
+        """New instances that serve."""
+        return [one for one in self.new if self.view.healthy(one)]
+
+    @property
+    def firing(self) -> list[str]:
+        """Alarms in ALARM."""
+        return [name for name, state in self.alarms.items() if state == "ALARM"]
+
+    def summary(self) -> str:
+        """The look in one line, for people."""
+        status = self.refresh.status if self.refresh else "unknown"
+        return (
+            f"refresh {status}; {len(self.healthy_new)} of {len(self.new)} new and "
+            f"{self.view.healthy_count()} of {len(self.members)} instances healthy"
+        )
+
+
+def members_of(view: FleetView) -> list[Instance]:
+    """Instances of a group that are not on their way out."""
+    leaving = ("Terminat", "Detach")
+    return [one for one in view.group.instances if not one.lifecycle.startswith(leaving)]

@@ -1,0 +1,57 @@
+"""What one look adds to the memory of those before."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from snaproll.domain.assessment import Memory
+from snaproll.domain.group import FleetView, RefreshStatus
+from snaproll.domain.look import Look, members_of
+
+_HEALTH_CHECK_CAUSES = ("ELB system health check", "user health-check")
+"""How an activity's cause says that an instance failed the load balancer's or the owner's health
+check (user guide, "View the reason for health check failures")."""
+
+
+def missing(view: FleetView, memory: Memory) -> list[str]:
+    """Ids of instances that served the candidate and are no members any more."""
+    members = {one.id for one in members_of(view)}
+    return [instance_id for instance_id in memory.serving if instance_id not in members]
+
+
+def _failed_health_check(cause: str) -> bool:
+    return any(known in cause for known in _HEALTH_CHECK_CAUSES)
+
+
+def remember(look: Look, memory: Memory) -> Memory:
+    """The memory after this look."""
+    before, healthy_new = set(memory.serving), len(look.healthy_new)
+    serving = [one.id for one in look.new if one.id in before or look.view.healthy(one)]
+    lost = sum(_failed_health_check(cause) for cause in look.taken_out.values())
+    below = look.view.healthy_count() < look.floor
+    baking = look.refresh is not None and look.refresh.status is RefreshStatus.BAKING
+    ended = look.refresh is not None and not look.refresh.status.active
+    wrong = bool(look.failing_new or lost or below)
+    return Memory(
+        healthy_new=max(healthy_new, memory.healthy_new),
+        serving=sorted(serving),
+        lost=memory.lost + lost,
+        new_failed=memory.new_failed or bool(look.failing_new or lost),
+        progress_at=_progress_at(look, memory),
+        below_floor_since=(memory.below_floor_since or look.now) if below else None,
+        ended_since=(memory.ended_since or look.now) if ended else None,
+        baking_since=(memory.baking_since or look.now) if baking else memory.baking_since,
+        looked_at=look.now,
+        quiet_looks=0 if wrong else memory.quiet_looks + 1,
+    )
+
+
+def _progress_at(look: Look, memory: Memory) -> datetime | None:
+    healthy = len(look.healthy_new)
+    # One that is still pending proves nothing: it may be the replacement of one that failed.
+    if look.new and healthy == len(look.new):
+        return None
+    if memory.progress_at is None:
+        # Those that came since the last look have their whole grace, however long ago that was.
+        return look.now if look.unready_new else None
+    return look.now if healthy > memory.healthy_new else memory.progress_at
