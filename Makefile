@@ -11,6 +11,8 @@ PORT   ?= 5000
 SPEED  ?= 60
 # Passed on to pytest: make test ARGS="-k refresh -x"
 ARGS   ?=
+# How many processes run the tests: auto is one for each core, 0 none but the one you see.
+JOBS   ?= auto
 # Set to 1 to let `make lock` take newer versions.
 UPGRADE ?=
 
@@ -81,7 +83,7 @@ docs: $(DEV) ## Write the parts of docs/ that are made from the code
 
 .PHONY: test
 test: $(DEV) ## Run the tests (ARGS="…" is passed on to pytest)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
 .PHONY: coverage
 coverage: $(DEV) ## Run the tests and report the lines and branches that none reaches
