@@ -20,6 +20,7 @@ BIN      := $(VENV)/bin
 SAM_VENV := .venv-sam
 SCAN_VENV := .venv-scan
 CLI_VENV := .venv-cli
+CHARTS_VENV := .venv-charts
 LAYER    := layers/snaproll
 BUILD    := build
 TRANSLATED := $(BUILD)/template.translated.json
@@ -31,6 +32,7 @@ DEV  := $(VENV)/.installed
 SAM  := $(SAM_VENV)/.installed
 SCAN := $(SCAN_VENV)/.installed
 CLI  := $(CLI_VENV)/.installed
+CHARTS := $(CHARTS_VENV)/.installed
 NODE := .ci/node/node_modules/.installed
 
 SHELL := /bin/bash
@@ -38,7 +40,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .DEFAULT_GOAL := help
-.SECONDARY: $(BIN)/uv $(SAM_VENV)/bin/uv $(SCAN_VENV)/bin/uv $(CLI_VENV)/bin/uv
+.SECONDARY: $(BIN)/uv $(SAM_VENV)/bin/uv $(SCAN_VENV)/bin/uv $(CLI_VENV)/bin/uv $(CHARTS_VENV)/bin/uv
 
 # sam needs a Region to read a template, and no target here may reach an account or its telemetry.
 export AWS_DEFAULT_REGION ?= us-east-1
@@ -78,6 +80,11 @@ build: $(SAM) ## Build what would be deployed (sam build; needs Python 3.13)
 .PHONY: docs
 docs: $(DEV) ## Write the parts of docs/ that are made from the code
 	$(BIN)/python -m tools.docs
+
+.PHONY: presets
+presets: $(DEV) $(CHARTS) ## Measure the presets of the refresh in the embedded AWS; writes docs/presets.*
+	$(BIN)/python -m tools.presets
+	$(CHARTS_VENV)/bin/python -m tools.preset_chart
 
 ##@ Check
 
@@ -169,7 +176,7 @@ clean: ## Remove what commands have produced, environments included
 
 LOCK_INPUTS := pyproject.toml $(LAYER)/pyproject.toml
 LOCKS := requirements/dev.txt $(LAYER)/src/requirements.txt \
-	requirements/runtime.txt requirements/sam.txt requirements/scan.txt requirements/cli.txt requirements/uv.txt
+	requirements/runtime.txt requirements/sam.txt requirements/scan.txt requirements/cli.txt requirements/charts.txt requirements/uv.txt
 
 # $(call compile,folder,sources,lock): versions stay as the lock has them unless UPGRADE says otherwise.
 compile = @cd $(1) && $(abspath $(BIN))/uv pip compile --quiet --universal --python-version 3.11 \
@@ -183,6 +190,7 @@ define compile-all
 	$(call compile,$(1),--group sam,requirements/sam.txt)
 	$(call compile,$(1),--group scan,requirements/scan.txt)
 	$(call compile,$(1),--group cli,requirements/cli.txt)
+	$(call compile,$(1),--group charts,requirements/charts.txt)
 	$(call compile,$(1),--group uv,requirements/uv.txt)
 endef
 
@@ -206,6 +214,10 @@ $(SCAN): $(SCAN_VENV)/bin/uv requirements/scan.txt
 
 $(CLI): $(CLI_VENV)/bin/uv requirements/cli.txt
 	$(call install,$(CLI_VENV),requirements/cli.txt)
+	@touch $@
+
+$(CHARTS): $(CHARTS_VENV)/bin/uv requirements/charts.txt
+	$(call install,$(CHARTS_VENV),requirements/charts.txt)
 	@touch $@
 
 $(NODE): .ci/node/package-lock.json

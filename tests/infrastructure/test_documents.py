@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tools.docs import DOCS, PAGES
+from tools.presets import figures, page, play_all
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -26,6 +27,16 @@ def test_the_schema_allows_its_own_defaults() -> None:
     texts = [one for one in given if one["default"] is not None]
     assert texts
     assert [one for one in texts if not re.search(one["pattern"], one["default"])] == []
+
+
+def test_the_presets_of_two_and_of_ten_instances_still_give_what_the_table_says() -> None:
+    committed = json.loads((DOCS / "presets.json").read_text(encoding="utf-8"))
+
+    played = figures(play_all((2, 10)))
+
+    out_of_date = "the figures of the presets are out of date: run 'make presets'"
+    assert played == [row for row in committed if row["capacity"] <= 10], out_of_date
+    assert (DOCS / "presets.md").read_text(encoding="utf-8") == page(committed), out_of_date
 
 
 def objects(value: Any) -> Iterator[dict[str, Any]]:

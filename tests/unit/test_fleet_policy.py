@@ -11,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from snaproll.domain.fleet import BAKE_MARGIN, Fleet, FleetPolicy, RefreshPolicy, is_fleet_name
+from snaproll.domain.fleet import (
+    BAKE_MARGIN,
+    PRESETS,
+    Fleet,
+    FleetPolicy,
+    Preset,
+    RefreshPolicy,
+    is_fleet_name,
+)
 from snaproll.explain import explain
 from tests.unit.builders import KEY, fleet, policy_json
 
@@ -27,6 +35,7 @@ DOCUMENTED = {
         "max_age": "7d",
     },
     "refresh": {
+        "preset": "balanced",
         "min_healthy": 100,
         "max_healthy": 150,
         "warmup": "5m",
@@ -63,6 +72,7 @@ def test_what_is_left_out_has_safe_defaults() -> None:
         "data_device": "/dev/sdf",
         "snapshots": {"tags": {"a": "b"}, "owners": ["self"], "kms_keys": [], "max_age": None},
         "refresh": {
+            "preset": "balanced",
             "min_healthy": 100,
             "max_healthy": 150,
             "warmup": "5m",
@@ -73,6 +83,20 @@ def test_what_is_left_out_has_safe_defaults() -> None:
         "health": {"alarms": [], "unhealthy_grace": "10m", "probe": None},
         "on_drift": "alert",
     }
+
+
+@pytest.mark.parametrize("preset", Preset)
+def test_a_preset_gives_what_the_section_leaves_out(preset: Preset) -> None:
+    policy = RefreshPolicy.model_validate({"preset": preset.value, "bake": "3h"})
+
+    dumped = policy.model_dump(mode="json")
+    assert dumped == {**dumped, **PRESETS[preset], "bake": "3h"}
+
+
+def test_a_preset_survives_being_passed_from_step_to_step() -> None:
+    policy = RefreshPolicy.model_validate({"preset": "fast", "max_healthy": 120})
+
+    assert RefreshPolicy.model_validate_json(policy.model_dump_json()) == policy
 
 
 WRONG: list[tuple[str, dict[str, Any], list[str]]] = [
@@ -86,6 +110,12 @@ WRONG: list[tuple[str, dict[str, Any], list[str]]] = [
         {"refresh": {"min_heathy": 90}},
         ["refresh.min_heathy is not a known key"],
     ),
+    (
+        "a preset that does not exist",
+        {"refresh": {"preset": "careful"}},
+        ["refresh.preset = 'careful'", "cautious"],
+    ),
+    ("a preset that is a list", {"refresh": {"preset": ["fast"]}}, ["refresh.preset = ['fast']"]),
     (
         "no tags at all",
         {"snapshots": {"tags": {}}},

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, Literal, Self
+from enum import StrEnum
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     Field,
@@ -60,9 +62,38 @@ class SnapshotSelection(StrictValue):
     )
 
 
+class Preset(StrEnum):
+    """Settings of the refresh that belong together; what a fleet names itself goes before them."""
+
+    CAUTIOUS = "cautious"
+    """A small surge, four looks on the way, and a bake of two hours."""
+    BALANCED = "balanced"
+    FAST = "fast"
+    """The whole new fleet beside the old one, and no pause on the way."""
+
+
+PRESETS: Final[Mapping[Preset, Mapping[str, object]]] = {
+    Preset.CAUTIOUS: {
+        "min_healthy": 100,
+        "max_healthy": 110,
+        "warmup": "5m",
+        "checkpoints": [5, 25, 50, 100],
+        "checkpoint_wait": "20m",
+        "bake": "2h",
+    },
+    Preset.BALANCED: {},
+    Preset.FAST: {"max_healthy": 200, "warmup": "2m", "checkpoints": [], "bake": "15m"},
+}
+"""Where each preset differs from the defaults, which are ``balanced``."""
+
+
 class RefreshPolicy(StrictValue):
     """How instances are replaced."""
 
+    preset: Preset = Field(
+        default=Preset.BALANCED,
+        description="Where the values of the keys that are absent here come from.",
+    )
     min_healthy: int = Field(
         default=100,
         ge=0,
@@ -89,6 +120,18 @@ class RefreshPolicy(StrictValue):
         default=timedelta(minutes=30),
         description="How long the whole fleet must stay healthy on a release before it is live.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_preset(cls, content: Any) -> Any:
+        """Fill in what is absent; a preset that does not exist is left to be refused."""
+        if not isinstance(content, dict):
+            return content
+        try:
+            preset = Preset(content["preset"])
+        except (KeyError, ValueError):
+            return content
+        return {**PRESETS[preset], **content}
 
     @model_validator(mode="after")
     def _within_what_auto_scaling_takes(self) -> Self:
