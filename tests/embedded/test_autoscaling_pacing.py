@@ -42,6 +42,14 @@ def test_an_explicit_maximum_that_leaves_no_room_is_exceeded_by_one() -> None:
     assert (step.terminations, step.extra) == (0, 1)
 
 
+@pytest.mark.parametrize(("size", "extra"), [(6, 2), (5, 1), (4, 0)])
+def test_the_maximum_size_bounds_what_is_launched_first(size: int, extra: int) -> None:
+    bounds = Bounds.of(4, 100, 200, maximum_size=size)
+
+    assert next_step(census(4), bounds, limit=4).extra == extra
+    assert bounds.stuck == (extra == 0)
+
+
 def test_with_100_and_100_one_goes_after_its_replacement_is_ready() -> None:
     bounds = Bounds.of(4, 100, 100)
 

@@ -591,3 +591,15 @@ def test_the_same_seed_gives_the_same_history() -> None:
         return [(str(item["StartTime"]), item["Description"]) for item in fleet.activities()]
 
     assert history() == history()
+
+
+def test_a_refresh_that_would_have_to_go_above_the_maximum_size_gives_up_after_an_hour() -> None:
+    # Given a group as large as it may be, of which nothing may go before something comes
+    fleet = Fleet(desired=2, MaxSize=2)
+
+    refresh = fleet.start(fleet.release())
+    fleet.run_until(refresh, "Failed")
+
+    # Then nothing was replaced
+    assert fleet.versions() == [1, 1]
+    assert fleet.world.clock.now() - refresh.requested >= timedelta(hours=1)

@@ -69,6 +69,35 @@ def instance_is_protected(stage: Stage, fleet: StagedFleet) -> None:
     )
 
 
+def instance_is_in_standby(stage: Stage, fleet: StagedFleet) -> None:
+    one = stage.describe(fleet)["Instances"][0]["InstanceId"]
+    stage.session.client("autoscaling").enter_standby(
+        AutoScalingGroupName=fleet.group,
+        InstanceIds=[one],
+        ShouldDecrementDesiredCapacity=True,
+    )
+    stage.world.run_for(300)
+
+
+def protects_new_instances(stage: Stage, fleet: StagedFleet) -> None:
+    stage.session.client("autoscaling").update_auto_scaling_group(
+        AutoScalingGroupName=fleet.group, NewInstancesProtectedFromScaleIn=True
+    )
+
+
+def is_as_large_as_it_may_be(stage: Stage, fleet: StagedFleet) -> None:
+    stage.session.client("autoscaling").update_auto_scaling_group(
+        AutoScalingGroupName=fleet.group, MaxSize=4
+    )
+
+
+def has_a_warm_pool(stage: Stage, fleet: StagedFleet) -> None:
+    stage.world.autoscaling.groups[fleet.group].describe_extra["WarmPoolConfiguration"] = {
+        "MinSize": 0,
+        "PoolState": "Stopped",
+    }
+
+
 def wants_nothing(stage: Stage, fleet: StagedFleet) -> None:
     stage.session.client("autoscaling").set_desired_capacity(
         AutoScalingGroupName=fleet.group, DesiredCapacity=0
@@ -132,6 +161,10 @@ NOT_READY: list[tuple[str, Arrange, str]] = [
     ("its alarm is gone", alarm_is_gone, "alarms of the fleet do not exist: sec-prod-unhealthy"),
     ("it ignores the load balancer", ignores_the_load_balancer, "health check type ELB"),
     ("an instance is protected", instance_is_protected, "protected from scale-in"),
+    ("an instance is in standby", instance_is_in_standby, "Return them to service or terminate"),
+    ("its new instances are protected", protects_new_instances, "a rollback would wait an hour"),
+    ("it is as large as it may be", is_as_large_as_it_may_be, "Raise the maximum size to 5"),
+    ("it has a warm pool", has_a_warm_pool, "delete the warm pool"),
     ("it wants no instances", wants_nothing, "the desired capacity of group"),
     ("its group opted out", group_opted_out, "the group sec-prod-replicas lacks the tags"),
     ("its template opted out", template_opted_out, "the launch template"),
@@ -189,6 +222,39 @@ def test_a_fleet_is_waited_for_when(
     assert len(seen.records[0].checks) == len(result_of(rollout, "InspectFleet")["checks"]) + len(
         result_of(rollout, "ValidateSnapshot")["checks"]
     )
+
+
+@pytest.mark.parametrize("scenario", ["healthy", "corrupt"])
+def test_protected_instances_are_replaced_where_the_policy_says_so(
+    stage: Stage, fleet: StagedFleet, seen: Seen, scenario: str
+) -> None:
+    # Given a fleet that protects each of its instances, and whose policy does not mind
+    stage.configure(fleet, {"refresh": {"protected_instances": "refresh", "bake": "15m"}})
+    protects_new_instances(stage, fleet)
+    instance_is_protected(stage, fleet)
+
+    # When a snapshot completes, a good or a bad one
+    rollout = stage.roll(fleet, scenario)
+
+    # Then they are replaced, and replaced back, like any others
+    good = scenario == "healthy"
+    assert outcome(rollout) == ("Live" if good else "RolledBack")
+    assert seen.serves(rollout.input.value["snapshot"] if good else fleet.first_snapshot)
+
+
+@pytest.mark.parametrize(("choice", "left"), [("terminate", 0), ("ignore", 1)])
+def test_an_instance_in_standby_is_treated_as_the_policy_says(
+    stage: Stage, fleet: StagedFleet, seen: Seen, choice: str, left: int
+) -> None:
+    stage.configure(fleet, {"refresh": {"standby_instances": choice, "bake": "15m"}})
+    instance_is_in_standby(stage, fleet)
+
+    rollout = stage.roll(fleet)
+
+    assert outcome(rollout) == "Live"
+    lifecycles = [one["LifecycleState"] for one in stage.describe(fleet)["Instances"]]
+    assert lifecycles.count("Standby") == left
+    assert seen.serves(rollout.input.value["snapshot"])
 
 
 def test_a_fleet_is_waited_for_half_an_hour_at_most(stage: Stage, fleet: StagedFleet) -> None:

@@ -115,6 +115,7 @@ def group(instances: Sequence[Instance] = (), **changes: Any) -> Group:
         saved=OLD,
         saved_text=str(OLD),
         desired=len(instances),
+        maximum=2 * len(instances),
         health_check_types=frozenset({"EC2", "ELB"}),
         suspended=frozenset(),
         target_groups=("arn:aws:elasticloadbalancing:us-east-1:111122223333:targetgroup/r/1",),

@@ -9,7 +9,8 @@ import pytest
 
 from snaproll.domain.checks import CheckResult
 from snaproll.domain.group import FleetView, Instance, Refresh, RefreshStatus
-from snaproll.domain.preflight import BREAKING_SUSPENSIONS, FleetEvidence, inspect
+from snaproll.domain.group_checks import BREAKING_SUSPENSIONS
+from snaproll.domain.preflight import FleetEvidence, inspect
 from tests.unit.builders import (
     FAILING,
     HEALTHY,
@@ -32,7 +33,10 @@ CHECKS = {
     "load-balancer-health",
     "nothing-suspended",
     "no-other-refresh",
-    "no-protected-instances",
+    "instance-types-named",
+    "room-to-replace",
+    "protected-instances",
+    "standby-instances",
     "version-numbered",
     "version-exists",
     "template-opted-in",
@@ -144,7 +148,7 @@ NOT_READY = [
     ),
     Case(
         "an instance is protected",
-        "no-protected-instances",
+        "protected-instances",
         "i-old0",
         group={
             "instances": (
@@ -154,10 +158,34 @@ NOT_READY = [
         },
     ),
     Case(
+        "its new instances would be protected",
+        "protected-instances",
+        "protects its new instances from scale-in, so that a rollback would wait",
+        group={"protects_new": True},
+    ),
+    Case(
         "an instance is on standby",
-        "no-protected-instances",
+        "standby-instances",
         "i-spare",
         group={"instances": (*members(4, OLD), Instance("i-spare", "Standby", OLD))},
+    ),
+    Case(
+        "its maximum size has no room for one instance more",
+        "room-to-replace",
+        "Raise the maximum size to 5 or more (6 for the max_healthy of 150), or lower min_healthy",
+        group={"maximum": 4},
+    ),
+    Case(
+        "its policy chooses instance types by attributes",
+        "instance-types-named",
+        "the mixed instances policy of group replicas-prod-asg chooses instance types",
+        group={"attribute_based": True},
+    ),
+    Case(
+        "its template chooses instance types by attributes",
+        "instance-types-named",
+        "the launch template of group replicas-prod-asg chooses instance types",
+        template={"attribute_based": True},
     ),
     Case(
         "its launch template is not opted in",
@@ -247,7 +275,60 @@ READY: list[tuple[str, FleetEvidence, dict[str, Any]]] = [
         {"refresh": {"min_healthy": 80}},
     ),
     ("it has no alarms", fleet_evidence(alarms={}), {"health": {}}),
+    (
+        "its maximum size takes less than the whole surge",
+        evidence(Case("", "", "", group={"maximum": 5})),
+        {},
+    ),
+    (
+        "its maximum size is reached, where instances may go before others come",
+        evidence(Case("", "", "", group={"maximum": 4})),
+        {"refresh": {"min_healthy": 75, "max_healthy": 100}},
+    ),
+    (
+        "its instances are protected, where that is to be ignored",
+        evidence(
+            Case(
+                "",
+                "",
+                "",
+                group={
+                    "protects_new": True,
+                    "instances": tuple(replace(one, protected=True) for one in members(4, OLD)),
+                },
+            )
+        ),
+        {"refresh": {"protected_instances": "refresh"}},
+    ),
+    *(
+        (
+            f"an instance is in standby, where the policy says {choice}",
+            evidence(
+                Case(
+                    "",
+                    "",
+                    "",
+                    group={"instances": (*members(4, OLD), Instance("i-spare", "Standby", OLD))},
+                )
+            ),
+            {"refresh": {"standby_instances": choice}},
+        )
+        for choice in ("terminate", "ignore")
+    ),
 ]
+
+
+@pytest.mark.parametrize(
+    ("maximum", "said"),
+    [
+        (6, "the maximum size of 6 has room for the 6 of max_healthy"),
+        (5, "would take the group to 6 instances and its maximum size is 5: it is replaced 1 at"),
+    ],
+)
+def test_how_much_of_the_surge_there_is_room_for_is_told(maximum: int, said: str) -> None:
+    report = inspect(fleet(), evidence(Case("", "", "", group={"maximum": maximum})))
+
+    assert said in next(one.reason for one in report.checks if one.name == "room-to-replace")
 
 
 @pytest.mark.parametrize(
@@ -287,6 +368,7 @@ def test_a_group_that_names_no_number_cannot_be_rolled_back_and_says_so(spec: st
     results = {one.name: one.result for one in report.checks}
     assert results["version-numbered"] is CheckResult.FAILED
     assert {name for name, result in results.items() if result is CheckResult.NOT_CHECKED} == {
+        "instance-types-named",
         "version-exists",
         "template-opted-in",
         "image-fixed",

@@ -240,9 +240,7 @@ class Conductor:
             return
         for member in survey.standby:
             self._upkeep.terminate(group, member, REFRESH)
-        preferences = refresh.preferences
-        bounds = Bounds.of(group.desired, preferences.minimum_percent, preferences.maximum_percent)
-        step = next_step(survey.census(), bounds, self._limit(refresh, survey))
+        step = next_step(survey.census(), _bounds(group, refresh), self._limit(refresh, survey))
         leaving = (
             survey.old_failing[: step.terminate_failing]
             + survey.old_warming[: step.terminate_warming]
@@ -354,6 +352,8 @@ class Conductor:
     def _failing(self, group: Group, refresh: InstanceRefresh, survey: Survey) -> bool:
         if group.launch_failures:
             return True
+        if survey.old_ready and group.desired and _bounds(group, refresh).stuck:
+            return True
         if any(member.health != HEALTHY for member in survey.up_to_date):
             return True
         now, warmup = self._world.clock.now(), refresh.preferences.warmup
@@ -446,6 +446,16 @@ class Conductor:
     def _look_again(self, group: Group, refresh: InstanceRefresh) -> None:
         self._stop(refresh, "warmup")
         self._settle(group)
+
+
+def _bounds(group: Group, refresh: InstanceRefresh) -> Bounds:
+    preferences = refresh.preferences
+    return Bounds.of(
+        group.desired,
+        preferences.minimum_percent,
+        preferences.maximum_percent,
+        maximum_size=group.maximum,
+    )
 
 
 def _reached(refresh: InstanceRefresh, percentage: int) -> int:

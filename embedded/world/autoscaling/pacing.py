@@ -28,7 +28,14 @@ class Bounds:
     maximum: int | None
 
     @classmethod
-    def of(cls, desired: int, minimum_percent: int, maximum_percent: int | None) -> Bounds:
+    def of(
+        cls,
+        desired: int,
+        minimum_percent: int,
+        maximum_percent: int | None,
+        *,
+        maximum_size: int | None = None,
+    ) -> Bounds:
         """The bounds in instances.
 
         The minimum is rounded up (an older text of botocore's RefreshPreferences; the newest
@@ -36,11 +43,22 @@ class Bounds:
 
         An explicit maximum that leaves no room to replace anything is exceeded by one instance
         (botocore, RefreshPreferences.MaxHealthyPercentage): min = max = 100 launches first.
+
+        Whether a refresh may go above the group's maximum size is not documented. Here it may not,
+        so that one that has to is stuck.
         """
         minimum = share_rounded_up(minimum_percent, desired)
         if maximum_percent is None:
             return cls(minimum, None)
-        return cls(minimum, max(maximum_percent * desired // PERCENT, minimum + 1))
+        maximum = max(maximum_percent * desired // PERCENT, minimum + 1)
+        if maximum_size is not None:
+            maximum = max(desired, min(maximum, maximum_size))
+        return cls(minimum, maximum)
+
+    @property
+    def stuck(self) -> bool:
+        """Whether no healthy instance can ever be replaced."""
+        return self.maximum is not None and self.maximum <= self.minimum
 
 
 @dataclass(frozen=True)

@@ -146,6 +146,7 @@ def _group(raw: AutoScalingGroupTypeDef) -> Group:
         saved=version_in(saved),
         saved_text=_text(saved),
         desired=raw["DesiredCapacity"],
+        maximum=raw["MaxSize"],
         health_check_types=frozenset(raw["HealthCheckType"].replace(" ", "").split(",")),
         suspended=frozenset(
             one.get("ProcessName", "") for one in raw.get("SuspendedProcesses", [])
@@ -154,6 +155,13 @@ def _group(raw: AutoScalingGroupTypeDef) -> Group:
         instances=tuple(_instance(one) for one in raw.get("Instances", [])),
         tags={tag["Key"]: tag.get("Value", "") for tag in raw.get("Tags", []) if "Key" in tag},
         mixed_instances="MixedInstancesPolicy" in raw,
+        attribute_based=any(
+            "InstanceRequirements" in override
+            for override in raw.get("MixedInstancesPolicy", {})
+            .get("LaunchTemplate", {})
+            .get("Overrides", [])
+        ),
+        protects_new=raw.get("NewInstancesProtectedFromScaleIn", False),
         warm_pool="WarmPoolConfiguration" in raw,
         status=raw.get("Status", ""),
         operator=raw.get("Operator", {}).get("Principal", ""),

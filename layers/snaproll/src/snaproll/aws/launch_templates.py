@@ -41,6 +41,11 @@ class VersionContents:
         """The image id, or how it is looked up."""
         return str(self._data.get("ImageId", ""))
 
+    @property
+    def attribute_based(self) -> bool:
+        """Whether instance types are chosen by their attributes and not by name."""
+        return bool(self._data.get("InstanceRequirements"))
+
     def _volume(self, device: str) -> Mapping[str, Any] | None:
         for mapping in self._data.get("BlockDeviceMappings", []):
             if mapping.get("DeviceName") == device and "Ebs" in mapping:

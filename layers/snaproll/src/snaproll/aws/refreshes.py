@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from snaproll.errors import RefreshRefusedError
 
 if TYPE_CHECKING:
     from mypy_boto3_autoscaling import AutoScalingClient
+    from mypy_boto3_autoscaling.literals import ScaleInProtectedInstancesType, StandbyInstancesType
     from mypy_boto3_autoscaling.type_defs import InstanceRefreshTypeDef, RefreshPreferencesTypeDef
 
 _PAGE = 100
@@ -153,14 +154,22 @@ class Refreshes:
             raise named(error, f"roll back the instance refresh of {group}") from error
 
 
+_PROTECTED: Mapping[str, ScaleInProtectedInstancesType] = {"wait": "Wait", "refresh": "Refresh"}
+_STANDBY: Mapping[str, StandbyInstancesType] = {
+    "wait": "Wait",
+    "terminate": "Terminate",
+    "ignore": "Ignore",
+}
+
+
 def _preferences(policy: RefreshPolicy) -> RefreshPreferencesTypeDef:
     return {
         "MinHealthyPercentage": policy.min_healthy,
         "MaxHealthyPercentage": policy.max_healthy,
         "InstanceWarmup": int(policy.warmup.total_seconds()),
         "SkipMatching": True,
-        "ScaleInProtectedInstances": "Wait",
-        "StandbyInstances": "Wait",
+        "ScaleInProtectedInstances": _PROTECTED[policy.protected_instances],
+        "StandbyInstances": _STANDBY[policy.standby_instances],
     }
 
 

@@ -120,6 +120,20 @@ class RefreshPolicy(StrictValue):
         default=timedelta(minutes=30),
         description="How long the whole fleet must stay healthy on a release before it is live.",
     )
+    protected_instances: Literal["wait", "refresh"] = Field(
+        default="wait",
+        description=(
+            "Instances protected from scale-in: wait starts nothing while there are any, refresh "
+            "replaces them too. They cannot be left out: a release is live when all run it."
+        ),
+    )
+    standby_instances: Literal["wait", "terminate", "ignore"] = Field(
+        default="wait",
+        description=(
+            "Instances in standby: wait starts nothing while there are any, terminate replaces "
+            "them, ignore leaves them as they are, with the data that they have."
+        ),
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -160,6 +174,14 @@ class RefreshPolicy(StrictValue):
     def floor(self, capacity: int) -> int:
         """Smallest number of healthy instances allowed for a desired capacity."""
         return math.ceil(self.min_healthy * capacity / 100)
+
+    def ceiling(self, capacity: int) -> int:
+        """Largest number of instances there may be while a desired capacity of them is replaced.
+
+        A maximum that leaves no room above the floor is exceeded by one (API model
+        ``RefreshPreferences.MaxHealthyPercentage``).
+        """
+        return max(math.floor(self.max_healthy * capacity / 100), self.floor(capacity) + 1)
 
 
 class HealthPolicy(StrictValue):

@@ -112,7 +112,9 @@ class Group:
     """An Auto Scaling group as it is now.
 
     ``saved`` is the launch template version saved on it, None when it names ``$Latest`` or
-    ``$Default`` or has none; ``saved_text`` says what it names, for people.
+    ``$Default`` or has none; ``saved_text`` says what it names, for people. ``maximum`` bounds the
+    desired capacity. ``attribute_based`` tells that a mixed instances policy chooses instance types
+    by their attributes, ``protects_new`` that new instances are protected from scale-in.
     """
 
     name: str
@@ -120,12 +122,15 @@ class Group:
     saved: TemplateVersion | None
     saved_text: str
     desired: int
+    maximum: int
     health_check_types: frozenset[str]
     suspended: frozenset[str]
     target_groups: tuple[str, ...]
     instances: tuple[Instance, ...]
     tags: Mapping[str, str]
     mixed_instances: bool = False
+    attribute_based: bool = False
+    protects_new: bool = False
     warm_pool: bool = False
     status: str = ""
     operator: str = ""

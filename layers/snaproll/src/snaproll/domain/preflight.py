@@ -5,16 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from snaproll.domain import tags
 from snaproll.domain.checks import Check, Report, check, failures, not_checked, passed
 from snaproll.domain.fleet import Fleet
 from snaproll.domain.group import FleetView, Refresh
+from snaproll.domain.group_checks import capacity_checks, group_checks, instance_types, missing_tags
 from snaproll.domain.release import TemplateVersion
-
-BREAKING_SUSPENSIONS = frozenset(
-    {"Launch", "Terminate", "InstanceRefresh", "AddToLoadBalancer", "HealthCheck"}
-)
-"""Suspended processes that stop or blind a refresh (user guide, "Suspend processes")."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +21,7 @@ class TemplateFacts:
     image: str
     data_snapshot: str | None
     has_data_device: bool
+    attribute_based: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,82 +76,18 @@ def _checks(fleet: Fleet, evidence: FleetEvidence) -> list[Check]:
     )
     if view is None:
         return [found]
+    template = evidence.template
     return [
         found,
-        *_group_checks(fleet, view, evidence),
+        *group_checks(
+            fleet, view.group, environment=evidence.environment, active=evidence.active_refresh
+        ),
+        instance_types(view.group, by_template=template.attribute_based if template else None),
+        *capacity_checks(fleet, view.group),
         *_template_checks(fleet, view, evidence),
         *_health_checks(fleet, view, by_hand=evidence.by_hand),
         *_alarm_checks(fleet, evidence.alarms, by_hand=evidence.by_hand),
     ]
-
-
-def _group_checks(fleet: Fleet, view: FleetView, evidence: FleetEvidence) -> list[Check]:
-    group, active = view.group, evidence.active_refresh
-    missing_tags = _missing_tags(fleet, evidence.environment, group.tags)
-    suspended = ", ".join(sorted(group.suspended & BREAKING_SUSPENSIONS))
-    odd = ", ".join(one.id for one in group.instances if one.protected or one.standby)
-    return [
-        check(
-            "group-opted-in",
-            fine=not missing_tags,
-            good="the group is tagged for this fleet",
-            bad=f"the group {group.name} lacks the tags {missing_tags}",
-        ),
-        check(
-            "group-free",
-            fine=not group.status and not group.operator,
-            good="nobody else manages the group",
-            bad=f"the group {group.name} is managed by {group.operator or group.status}",
-        ),
-        check(
-            "launch-template-alone",
-            fine=not group.mixed_instances,
-            good="the group has a launch template of its own",
-            bad=f"the group {group.name} has a mixed instances policy, which is not supported",
-        ),
-        check(
-            "no-warm-pool",
-            fine=not group.warm_pool,
-            good="the group has no warm pool",
-            bad=f"the group {group.name} has a warm pool, which is not supported",
-        ),
-        check(
-            "load-balancer-health",
-            fine="ELB" in group.health_check_types and bool(group.target_groups),
-            good="the load balancer's health checks count",
-            bad=(
-                f"the group {group.name} must be attached to a target group and have the health "
-                f"check type ELB, or Auto Scaling ignores what the load balancer sees"
-            ),
-        ),
-        check(
-            "nothing-suspended",
-            fine=not suspended,
-            good="no process that a refresh needs is suspended",
-            bad=f"the group {group.name} has suspended processes that a refresh needs: {suspended}",
-        ),
-        check(
-            "no-other-refresh",
-            fine=active is None,
-            good="no instance refresh is running",
-            bad=(
-                f"the instance refresh {active.id if active else ''} of group {group.name} is "
-                f"{active.status if active else ''} and was not started by this rollout"
-            ),
-        ),
-        check(
-            "no-protected-instances",
-            fine=not odd,
-            good="no instance is protected or on standby",
-            bad=f"instances are protected from scale-in or on standby: {odd}",
-        ),
-    ]
-
-
-def _missing_tags(fleet: Fleet, environment: str, found: Mapping[str, str]) -> str:
-    """The opt-in tags that are missing or have another value; the roles' policies ask for both."""
-    wanted = {tags.FLEET: fleet.name, tags.ENVIRONMENT: environment}
-    return ", ".join(f"{key}={value}" for key, value in wanted.items() if found.get(key) != value)
 
 
 def _template_checks(fleet: Fleet, view: FleetView, evidence: FleetEvidence) -> list[Check]:
@@ -184,17 +116,15 @@ def _template_checks(fleet: Fleet, view: FleetView, evidence: FleetEvidence) -> 
             *(not_checked(name, why) for name in names),
         ]
     device = fleet.policy.data_device
-    missing_tags = _missing_tags(fleet, evidence.environment, template.tags)
+    lacking = missing_tags(fleet, evidence.environment, template.tags)
     return [
         numbered,
         passed("version-exists", f"{template.version} exists"),
         check(
             "template-opted-in",
-            fine=not missing_tags,
+            fine=not lacking,
             good="the launch template is tagged for this fleet",
-            bad=(
-                f"the launch template {template.version.template_id} lacks the tags {missing_tags}"
-            ),
+            bad=(f"the launch template {template.version.template_id} lacks the tags {lacking}"),
         ),
         check(
             "image-fixed",

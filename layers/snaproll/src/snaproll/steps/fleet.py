@@ -53,6 +53,7 @@ def _template_facts(fleet: Fleet, group: Group, runtime: Runtime) -> TemplateFac
         version=group.saved,
         tags=template.tags,
         image=contents.image,
+        attribute_based=contents.attribute_based,
         data_snapshot=contents.snapshot_at(device),
         has_data_device=contents.maps(device),
     )
