@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from embedded.world.awslambda import FunctionSpec
     from embedded.world.world import World
 
+_OWN_VARIABLE = "SNAPROLL_ENVIRONMENT"
+"""What the control plane's template sets on each of its functions."""
+
 
 def bind_handlers(world: World, *, check_replies: bool = True, check_requests: bool = True) -> None:
     """Let every handler that runs in ``world`` see that world instead of AWS."""
@@ -31,6 +34,10 @@ def _around(
 ) -> Callable[[FunctionSpec], AbstractContextManager[None]]:
     @contextmanager
     def around(spec: FunctionSpec) -> Iterator[None]:
+        if _OWN_VARIABLE not in spec.environment:
+            # Somebody else's function, such as a fleet's probe: nothing of snaproll is in it.
+            yield
+            return
         session = direct.DirectSession(
             world,
             spec.logical_id,

@@ -59,6 +59,10 @@ class Integration(Protocol):
         """Say what is wrong with the arguments of a definition, as far as they are constant."""
         ...
 
+    def seconds(self, world: World, arguments: Any) -> float:
+        """How long the service takes to answer."""
+        ...
+
     def call(self, task: TaskCall) -> Any:
         """Call the service.
 
@@ -130,8 +134,12 @@ class LambdaInvoke:
             allowed=frozenset({"FunctionName", "Payload"}),
         )
 
+    def seconds(self, world: World, arguments: Any) -> float:
+        """How long the function takes; one that is given a token is answered by others."""
+        return 0 if self.waits else world.awslambda.seconds_of(arguments["FunctionName"])
+
     def call(self, task: TaskCall) -> Any:
-        """Invoke the function and wait for it, which takes no emulated time."""
+        """Invoke the function and wait for it."""
         payload = task.arguments.get("Payload", {})
         try:
             invocation = task.world.awslambda.invoke(
@@ -203,6 +211,10 @@ class PutEvents:
                 allowed=_ENTRY_MEMBERS,
                 where="Arguments/Entries",
             )
+
+    def seconds(self, world: World, arguments: Any) -> float:  # noqa: ARG002 - for all alike
+        """No emulated time passes."""
+        return 0
 
     def call(self, task: TaskCall) -> Any:
         """Put the events; a single failed entry fails the task."""

@@ -233,12 +233,18 @@ class Interpreter:
                 **given(timeoutInSeconds=timeout, heartbeatInSeconds=heartbeat),
             )
             self._record(execution, "TaskStarted")
+            seconds = program.integration.seconds(self._world, arguments.value)
             result = self._call(execution, program, arguments, callback)
+            if isinstance(result, StateFailedError) and seconds == 0:
+                raise self._told_failed(execution, result)
         except StateFailedError:
             if callback is not None:
                 self.callbacks.close(callback)
             raise
         if result is None:
+            return
+        if isinstance(result, StateFailedError) or seconds > 0:
+            self._hear_later(execution, result, seconds, timeout)
             return
         if callback is None:
             self._succeeded(execution, result)
@@ -259,7 +265,7 @@ class Interpreter:
         program: TaskProgram,
         arguments: Document,
         callback: Callback | None,
-    ) -> Document | None:
+    ) -> Document | StateFailedError | None:
         """Call the service; None when the execution was closed from inside the call."""
         life = execution.lives
         call = TaskCall(
@@ -279,9 +285,26 @@ class Interpreter:
             if callback is not None and callback.answer is not None:
                 # The token was answered first; how the call itself ended matters to nobody.
                 return Document({})
-            self._record(execution, "TaskFailed", **given(error=failure.error, cause=failure.cause))
-            raise
+            return failure
         return result if execution.lives == life else None
+
+    def _hear_later(
+        self,
+        execution: Execution,
+        result: Document | StateFailedError,
+        seconds: float,
+        timeout: int | None,
+    ) -> None:
+        """Let the answer of a slow service come when it is there, or the task's timeout first.
+
+        The service goes on after that timeout, and nobody hears of it.
+        """
+        told_as = "TaskFailed"
+        if timeout is not None and timeout <= seconds:
+            seconds, result, told_as = timeout, StateFailedError(TIMEOUT, None), "TaskTimedOut"
+        self._life.soon(
+            execution, lambda _: self._heard(execution, result, told_as=told_as), seconds
+        )
 
     def answer(self, callback: Callback, answer: Document | StateFailedError) -> None:
         """Take the answer to a task token, from SendTaskSuccess or SendTaskFailure."""
@@ -314,15 +337,26 @@ class Interpreter:
         *,
         told_as: str = "TaskFailed",
     ) -> None:
-        execution = callback.execution
         self.callbacks.close(callback)
+        self._heard(callback.execution, answer, told_as=told_as)
+
+    def _heard(
+        self, execution: Execution, answer: Document | StateFailedError, *, told_as: str
+    ) -> None:
+        """Go on with a task whose answer came later than its call."""
         try:
             if isinstance(answer, StateFailedError):
-                self._record(execution, told_as, **given(error=answer.error, cause=answer.cause))
-                raise answer
+                raise self._told_failed(execution, answer, told_as)
             self._succeeded(execution, answer)
         except StateFailedError as failure:
             self._failed(execution, failure)
+
+    def _told_failed(
+        self, execution: Execution, failure: StateFailedError, told_as: str = "TaskFailed"
+    ) -> StateFailedError:
+        """Put a task's failure into the history."""
+        self._record(execution, told_as, **given(error=failure.error, cause=failure.cause))
+        return failure
 
     def _succeeded(self, execution: Execution, result: Document) -> None:
         self._record(execution, "TaskSucceeded", output=result)

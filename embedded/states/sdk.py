@@ -24,6 +24,7 @@ from embedded.world.values import copied
 
 if TYPE_CHECKING:
     from embedded.states.integrations import TaskCall
+    from embedded.world.world import World
 
 _SERVICES: Final = {
     "autoscaling": ("autoscaling", "AutoScaling"),
@@ -88,6 +89,10 @@ class SdkIntegration:
                 yield f"The field '{_pascal(name)}' is required in Arguments but was missing"
         for name in sorted(given - set(allowed)):
             yield f"The field '{name}' is not supported in Arguments"
+
+    def seconds(self, world: World, arguments: Any) -> float:  # noqa: ARG002 - for all alike
+        """No emulated time passes."""
+        return 0
 
     def call(self, task: TaskCall) -> Any:
         """Call the operation in the world."""

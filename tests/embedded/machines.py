@@ -24,7 +24,9 @@ class Bench:
         self.tokens: list[str] = []
         self.events: list[dict[str, Any]] = []
 
-    def function(self, name: str, handler: Callable[[Any], Any]) -> None:
+    def function(
+        self, name: str, handler: Callable[[Any], Any], *, takes_seconds: float = 0
+    ) -> None:
         """Deploy a function whose handler takes the event alone."""
         self.world.awslambda.install(
             FunctionSpec(
@@ -32,6 +34,8 @@ class Bench:
                 handler=lambda event, _context: handler(event),
                 logical_id=name,
                 role_arn=ROLE,
+                timeout_seconds=60,
+                takes_seconds=takes_seconds,
             )
         )
 

@@ -52,6 +52,58 @@ def test_the_result_of_an_invocation_is_what_aws_gives(bench: Bench) -> None:
     assert result["SdkResponseMetadata"]["RequestId"]
 
 
+def test_a_slow_function_is_waited_for(bench: Bench) -> None:
+    bench.function("work", lambda _: "done", takes_seconds=20)
+    execution = bench.run({"Call": task(Output="{% $states.result.Payload %}")}, seconds=19)
+    assert execution.running
+
+    bench.world.run_for(1)
+
+    assert output(execution) == "done"
+
+
+def test_a_slow_function_fails_when_it_is_done_and_not_before(bench: Bench) -> None:
+    bench.function("work", lambda _: 1 / 0, takes_seconds=20)
+    execution = bench.run({"Call": task()}, seconds=19)
+    assert execution.running
+
+    bench.world.run_for(1)
+
+    assert execution.error == "ZeroDivisionError"
+
+
+def test_a_task_does_not_wait_for_a_function_past_its_own_timeout(bench: Bench) -> None:
+    bench.function("work", lambda _: "done", takes_seconds=20)
+    caught = {"ErrorEquals": ["States.Timeout"], "Next": "Late"}
+    states = {"Call": task(TimeoutSeconds=5, Catch=[caught]), "Late": a_pass()}
+
+    execution = bench.run(states, seconds=5)
+
+    assert execution.status == "SUCCEEDED"
+    assert "TaskTimedOut" in [event["type"] for event in bench.history(execution)]
+
+
+def test_a_function_that_takes_as_long_as_its_timeout_is_stopped(bench: Bench) -> None:
+    did = list[str]()
+    bench.function("work", lambda _: did.append("it"), takes_seconds=60)
+
+    execution = bench.run({"Call": task()}, seconds=60)
+
+    assert execution.error == "Sandbox.Timedout"
+    assert "Task timed out after 60.00 seconds" in (execution.cause or "")
+    assert did == ["it"], "what it did is done all the same"
+
+
+def test_a_stopped_execution_hears_nothing_of_a_function_that_still_runs(bench: Bench) -> None:
+    bench.function("work", lambda _: "done", takes_seconds=20)
+    execution = bench.run({"Call": task()}, seconds=5)
+
+    bench.sfn("StopExecution", executionArn=execution.arn)
+    bench.world.run_for(60)
+
+    assert execution.status == "ABORTED"
+
+
 def test_a_function_is_found_by_name_and_by_arn(bench: Bench) -> None:
     bench.function("work", lambda _: "here")
     for name in ("work", bench.world.awslambda.arn_of("work")):

@@ -36,6 +36,15 @@ class FunctionSpec:
     tracing: str = "PassThrough"
     log_group: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    takes_seconds: float = 0
+    """How long a run takes. One that takes as long as its timeout is stopped, and its answer is
+    lost although its effects may be there. Only a task of a state machine is made to wait for it:
+    emulated time stands still for a handler that invokes another function."""
+
+    @property
+    def too_slow(self) -> bool:
+        """Whether Lambda stops every run."""
+        return self.takes_seconds >= self.timeout_seconds
 
 
 @dataclass(frozen=True)

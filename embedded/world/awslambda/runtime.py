@@ -60,6 +60,14 @@ def run(
     return invocation, printed.getvalue().splitlines()
 
 
+def timed_out(spec: FunctionSpec, request_id: str) -> Invocation:
+    """Give the outcome of a run that Lambda stopped when its time was over."""
+    message = (
+        f"RequestId: {request_id} Error: Task timed out after {spec.timeout_seconds:.2f} seconds"
+    )
+    return Invocation(request_id, error=FunctionError("Sandbox.Timedout", message))
+
+
 def _nothing_around(_: FunctionSpec) -> AbstractContextManager[None]:
     return nullcontext()
 

@@ -16,7 +16,12 @@ from embedded.world.awslambda.function import (
     Run,
 )
 from embedded.world.awslambda.queue import Dropped, EventQueue, Waiting
-from embedded.world.awslambda.runtime import LARGEST_SYNC_PAYLOAD, LambdaContext, run
+from embedded.world.awslambda.runtime import (
+    LARGEST_SYNC_PAYLOAD,
+    LambdaContext,
+    run,
+    timed_out,
+)
 from embedded.world.errors import AwsError, NotEmulatedError
 from embedded.world.policies import Request, admits
 from embedded.world.service import Params, Reply, Service, operation
@@ -121,6 +126,9 @@ class Lambda(Service):
         """Run a handler once on an event in JSON."""
         context = self._context(spec, request_id or self.world.new_uuid())
         invocation, lines = run(spec, text, context, self._environment(spec), self.around)
+        if spec.too_slow:
+            # Harsher than to stop it half way: what the handler did is done, what it said is lost.
+            invocation = timed_out(spec, context.aws_request_id)
         now = self.world.clock.now()
         failed = None if invocation.error is None else invocation.error.error_type
         self.runs.append(Run(now, spec.name, caller, context.aws_request_id, failed))
@@ -130,6 +138,11 @@ class Lambda(Service):
             told = f"[ERROR] {invocation.error.error_type}: {invocation.error.error_message}"
             log.append(LogRecord(now, context.aws_request_id, told))
         return invocation
+
+    def seconds_of(self, name: str) -> float:
+        """How long whoever waits for a function waits; 0 when there is no such function."""
+        spec = self._functions.get(_bare(name))
+        return min(spec.takes_seconds, spec.timeout_seconds) if spec is not None else 0
 
     def check_permission(self, function_arn: str, service: str, source_arn: str) -> None:
         """See whether a service may invoke a function on behalf of one of its resources.
@@ -332,7 +345,7 @@ class Lambda(Service):
 
     def _function(self, name: str) -> FunctionSpec:
         """Find a function by name, partial ARN or ARN."""
-        bare = name.removesuffix(":$LATEST").rsplit(":", 1)[-1]
+        bare = _bare(name)
         spec = self._functions.get(bare)
         if spec is None:
             raise AwsError("ResourceNotFoundException", f"Function not found: {self.arn_of(bare)}")
@@ -401,6 +414,11 @@ class Lambda(Service):
             "TZ": ":UTC",
             "_HANDLER": spec.handler_name,
         }
+
+
+def _bare(name: str) -> str:
+    """Give the bare name in a function's name, partial ARN or ARN."""
+    return name.removesuffix(":$LATEST").rsplit(":", 1)[-1]
 
 
 def _event(payload: Any) -> Any:
