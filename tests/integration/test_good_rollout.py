@@ -189,6 +189,8 @@ def test_the_change_is_limited_to_what_a_rollout_needs(rollout: Execution, seen:
         "ec2:ModifyLaunchTemplate",
         "ec2:CreateTags",
         "ec2:CreateTags",
+        "ssm:PutParameter",
+        "ssm:PutParameter",
     ]
 
 

@@ -47,6 +47,7 @@ GOOD = [
     ("WatchHealth", "DescribeTargetHealth"),
     ("PromoteRelease", "ModifyLaunchTemplate"),
     ("PromoteRelease", "CreateTags"),
+    ("PromoteRelease", "PutParameter"),
     ("ReleaseFleet", "TransactWriteItems"),
     ("ReleaseFleet", "PutEvents"),
 ]

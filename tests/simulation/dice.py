@@ -45,7 +45,12 @@ _STEPS: dict[str, tuple[str, ...]] = {
     "StartRefreshFunction": ("PutItem", "StartInstanceRefresh"),
     "AwaitSignalFunction": ("PutItem", "SendTaskSuccess"),
     "WatchHealthFunction": (),
-    "PromoteReleaseFunction": ("ModifyLaunchTemplate", "PutItem", "CreateTags"),
+    "PromoteReleaseFunction": (
+        "ModifyLaunchTemplate",
+        "CreateTags",
+        "PutParameter",
+        "PutItem",
+    ),
     "RollBackFunction": (
         "PutItem",
         "RollbackInstanceRefresh",

@@ -27,6 +27,7 @@ from snaproll.aws.groups import Groups
 from snaproll.aws.keys import Keys
 from snaproll.aws.launch_templates import LaunchTemplates
 from snaproll.aws.ledger import Ledger
+from snaproll.aws.live import LiveParameters
 from snaproll.aws.refreshes import Refreshes
 from snaproll.aws.snapshots import Snapshots
 from snaproll.errors import InvalidRequestError
@@ -89,6 +90,11 @@ class Runtime:
     def fleets(self) -> Fleets:
         """Fleet parameters."""
         return Fleets(self.client("ssm"), self.settings.environment)
+
+    @cached_property
+    def live(self) -> LiveParameters:
+        """What each fleet serves, where others look for it."""
+        return LiveParameters(self.client("ssm"), self.settings.environment)
 
     @cached_property
     def ledger(self) -> Ledger:

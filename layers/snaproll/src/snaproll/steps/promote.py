@@ -12,7 +12,7 @@ from snaproll.steps.claim import proven
 
 
 def promote_release(request: ReleaseRequest, runtime: Runtime) -> Recorded:
-    """Record a proven release as live and move the template's default to it.
+    """Record a proven release as live, publish it, and move the template's default to it.
 
     Raises
     ------
@@ -30,6 +30,7 @@ def promote_release(request: ReleaseRequest, runtime: Runtime) -> Recorded:
     runtime.templates.set_default(candidate.template)
     # The ledger last: once it is written it no longer tells which snapshot was the previous one.
     _mark(rollout.fleet, before, after, runtime)
+    runtime.live.publish(rollout.fleet, candidate.snapshot, candidate.data_time)
     runtime.ledger.change(rollout.fleet, lambda state: Change(promoted(state)))
     return Recorded(message=f"{candidate.snapshot} is live on fleet {rollout.fleet}.")
 

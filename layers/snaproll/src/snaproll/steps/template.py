@@ -9,6 +9,7 @@ from snaproll.domain.wording import listed
 from snaproll.errors import NotYetVisibleError, TemplateRefusedError, VersionInUseError
 from snaproll.runtime import Runtime
 from snaproll.steps.claim import prove
+from snaproll.steps.snapshot import data_time_of
 
 
 def update_launch_template(request: TemplateRequest, runtime: Runtime) -> TemplateUpdated:
@@ -71,6 +72,7 @@ def delete_template_version(request: DiscardRequest, runtime: Runtime) -> Record
         if users:
             raise VersionInUseError(f"{discarded} is still used by {listed(users)}.")
     prove(rollout, runtime)
+    _unpublish(request, runtime)
     template = runtime.templates.template(discarded.template_id)
     if template is None:
         return Recorded(message=f"The launch template of {discarded} is gone.")
@@ -84,3 +86,12 @@ def delete_template_version(request: DiscardRequest, runtime: Runtime) -> Record
             f"made by this rollout. Delete it, or $Latest brings that snapshot back."
         )
     return Recorded(message=f"{discarded} was deleted.")
+
+
+def _unpublish(request: DiscardRequest, runtime: Runtime) -> None:
+    """Publish what the fleet went back to, where a promotion that did not end left the other."""
+    fleet, target = request.rollout.fleet, request.target.snapshot
+    if target is None or runtime.live.snapshot(fleet) != request.candidate.snapshot:
+        return
+    if target != request.candidate.snapshot:
+        runtime.live.publish(fleet, target, data_time_of(target, runtime))
