@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from embedded.states.execution import Execution
+from embedded.world.eventbridge.targets import CALLER
 from embedded.world.faults import Call
 
 PRICES_OF = "2026-11, us-east-1"
@@ -45,8 +46,8 @@ class Cost:
 def cost_of(execution: Execution | None, calls: Iterable[Call]) -> Cost:
     """Price an execution, None if an event started none, and the calls made for it."""
     made = [call for call in calls if call.service in ("dynamodb", "events", "lambda", "sns")]
-    steps = sum(event.type == "TaskScheduled" for event in execution.history) if execution else 0
-    invoked = steps + sum(call.operation == "Invoke" for call in made)
+    # What EventBridge hands to Lambda's queue is run from there, and counted there.
+    invoked = sum(call.operation == "Invoke" and call.caller != CALLER for call in made)
     per_invocation = PER_LAMBDA_REQUEST + (
         PER_LAMBDA_GB_SECOND_ARM * LAMBDA_GB * ASSUMED_BILLED_SECONDS
     )

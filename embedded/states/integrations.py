@@ -12,6 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from botocore.exceptions import ConnectionError as NoConnectionError
+from botocore.exceptions import HTTPClientError, ReadTimeoutError
+
 from embedded.states.documents import dump
 from embedded.states.failures import StateFailedError
 from embedded.states.sdk import SdkIntegration
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from embedded.world.awslambda.function import FunctionError
     from embedded.world.world import World
 
+NO_ANSWER: Final = (HTTPClientError, NoConnectionError)
+"""What an interference raises when no answer comes back from a service that a task calls."""
 _RESOURCE: Final = re.compile(r"arn:aws[a-z-]*:states:[a-z0-9-]*:\d*:(?P<what>.+)")
 _SDK: Final = re.compile(r"aws-sdk:(?P<service>[a-z0-9]+):(?P<action>[A-Za-z0-9]+)")
 
@@ -140,15 +145,24 @@ class LambdaInvoke:
 
     def call(self, task: TaskCall) -> Any:
         """Invoke the function and wait for it."""
-        payload = task.arguments.get("Payload", {})
+        name, payload = task.arguments["FunctionName"], task.arguments.get("Payload", {})
         try:
-            invocation = task.world.awslambda.invoke(
-                task.arguments["FunctionName"], payload, caller=task.caller
+            invocation = task.world.enact(
+                "lambda",
+                "Invoke",
+                {"FunctionName": name, "InvocationType": "RequestResponse"},
+                lambda: task.world.awslambda.invoke(name, payload, caller=task.caller),
+                caller=task.caller,
             )
         except NotEmulatedError:
             raise
         except AwsError as refusal:
             raise lambda_refused(refusal) from refusal
+        except ReadTimeoutError as silence:
+            # The function may have run all the same.
+            raise StateFailedError("Lambda.ClientExecutionTimeoutException", str(silence)) from None
+        except NO_ANSWER as silence:
+            raise StateFailedError("Lambda.SdkClientException", str(silence)) from None
         if invocation.error is not None:
             raise _function_failed(invocation.error)
         return {
@@ -223,6 +237,8 @@ class PutEvents:
             reply = task.world.call("events", "PutEvents", {"Entries": entries}, caller=task.caller)
         except NotEmulatedError:
             raise
+        except NO_ANSWER as silence:
+            raise StateFailedError("EventBridge.SdkClientException", str(silence)) from None
         except AwsError as refusal:
             raise StateFailedError(
                 f"EventBridge.{refusal.code.removesuffix('Exception')}Exception",

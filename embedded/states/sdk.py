@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from botocore.exceptions import ConnectionError as NoConnectionError
+from botocore.exceptions import HTTPClientError
 from botocore.loaders import Loader
 from botocore.model import ListShape, MapShape, OperationModel, ServiceModel, Shape, StructureShape
 from botocore.validate import ParamValidator
@@ -111,6 +113,8 @@ class SdkIntegration:
             raise
         except AwsError as refusal:
             raise self._refused(refusal) from refusal
+        except (HTTPClientError, NoConnectionError) as silence:
+            raise StateFailedError(f"{self.prefix}.SdkClientException", str(silence)) from None
         output = self._model.output_shape
         return _from_wire(output, reply) if output else {}
 

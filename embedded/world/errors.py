@@ -46,3 +46,11 @@ class FunctionDiedError(BaseException):
 
     Not an ``Exception``: no handler can catch it by accident, just as none can on AWS.
     """
+
+
+class FunctionTimedOutError(FunctionDiedError):
+    """A Lambda function is stopped at this line, because its time is up.
+
+    Emulated time does not pass meanwhile: whoever retries does so sooner than on AWS, which is the
+    harder case for what the stopped function had left half done.
+    """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from embedded.states.service import StepFunctions
 from embedded.world.autoscaling import AutoScaling
@@ -22,6 +22,9 @@ from embedded.world.kms import KeyManagement
 from embedded.world.messaging import Notifications, Queues
 from embedded.world.service import Params, Reply, Service
 from embedded.world.ssm import ParameterStore
+from embedded.world.staleness import Staleness
+
+_Done = TypeVar("_Done")
 
 
 class PlainServices(Protocol):
@@ -54,6 +57,7 @@ class World:
         self.random = random.Random(seed)
         self.clock = Clock(start)
         self.faults = Faults()
+        self.reads = Staleness(self.clock.now, self._perform)
         self.calls: list[Call] = []
         self.plain: PlainServices | None = None
         """What answers for services that are not modelled; nobody, unless attached."""
@@ -106,22 +110,55 @@ class World:
         AwsError
             What AWS would answer, or what an interference answers in its place.
         """
-        call = Call(
-            len(self.calls) + 1, self.clock.now(), caller, service, operation, params or {}, attempt
-        )
-        self.calls.append(call)
+        call = self._new_call(service, operation, params or {}, caller, attempt)
         self.faults.meet_before(call)
-        reply = self._perform(call)
+        self.reads.before(call)
+        reply = self.reads.seen(call, self._perform(service, operation, call.params))
         self.faults.meet_after(call)
         return reply
 
-    def _perform(self, call: Call) -> Reply:
-        if self.plain is not None and self.plain.belongs(call.service, call.operation, call.params):
-            return self.plain.perform(call.service, call.operation, call.params)
-        modelled = self._services.get(call.service)
+    def enact(
+        self,
+        service: str,
+        operation: str,
+        params: Params,
+        effect: Callable[[], _Done],
+        *,
+        caller: str,
+    ) -> _Done:
+        """Carry out what AWS's own services do by calling another, with all that may go wrong.
+
+        For a call whose answer does not come in an API's shapes, such as an invocation by Step
+        Functions or by Lambda's own queue: it is recorded, and interferences meet it, as ``call``
+        does it.
+
+        Raises
+        ------
+        AwsError
+            What an interference answers in its place, and whatever ``effect`` raises.
+        """
+        call = self._new_call(service, operation, params, caller, 1)
+        self.faults.meet_before(call)
+        done = effect()
+        self.faults.meet_after(call)
+        return done
+
+    def _new_call(
+        self, service: str, operation: str, params: Params, caller: str, attempt: int
+    ) -> Call:
+        call = Call(
+            len(self.calls) + 1, self.clock.now(), caller, service, operation, params, attempt
+        )
+        self.calls.append(call)
+        return call
+
+    def _perform(self, service: str, operation: str, params: Params) -> Reply:
+        if self.plain is not None and self.plain.belongs(service, operation, params):
+            return self.plain.perform(service, operation, params)
+        modelled = self._services.get(service)
         if modelled is None:
-            raise NotEmulatedError(f"the service {call.service}")
-        return modelled.perform(call.operation, call.params)
+            raise NotEmulatedError(f"the service {service}")
+        return modelled.perform(operation, params)
 
     def add_service(self, service: Service) -> None:
         """Let calls reach one more service: one that is built on top of the world."""

@@ -81,7 +81,7 @@ def test_a_schedule_of_the_template_ticks() -> None:
 
     world.run_for(timedelta(hours=2, minutes=1).total_seconds())
 
-    calls = [call for call in world.calls if call.operation == "Invoke"]
+    calls = [call for call in world.calls if call.caller == "events.amazonaws.com"]
     assert len(calls) == 2
     assert stack.functions["GreetFunction"] in calls[0].params["FunctionName"]
 

@@ -1,7 +1,9 @@
 """Asynchronous invocation: an event waits in Lambda's own queue and is tried up to three times.
 
 Rules: Lambda developer guide, "How Lambda handles errors and retries with asynchronous
-invocation" (two retries, after one and two minutes; six hours at most), "Capturing records of
+invocation" (two retries of a function that fails, after one and two minutes; what is throttled or
+fails on Lambda's own side goes back into the queue, after a second at first and at most five
+minutes; six hours at most), "Capturing records of
 Lambda asynchronous invocations" (destinations, dead-letter queues, and what they are sent).
 """
 
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
     from embedded.world.awslambda.service import Lambda
     from embedded.world.world import World
 
+CALLER: Final = "lambda.amazonaws.com"
+"""Who invokes a function for an event in the queue, as interferences see it."""
+FIRST_REQUEUE_SECONDS: Final = 1.0
+LONGEST_REQUEUE_SECONDS: Final = 300.0
 PAUSES: Final = (60.0, 120.0)
 """Seconds before the first and the second retry."""
 DELIVERY_SECONDS: Final = 0.1
@@ -37,6 +43,9 @@ class Waiting:
     caller: str
     since: datetime
     tries: int = 0
+    """Runs of the function so far."""
+    requeued: int = 0
+    """How often Lambda itself could not run it since its last run."""
 
 
 @dataclass(frozen=True)
@@ -79,10 +88,19 @@ class EventQueue:
         if age > timedelta(seconds=config.maximum_event_age_seconds):
             self._give_up(spec, waiting, None, "EventAgeExceeded")
             return
-        waiting.tries += 1
-        invocation = self._functions.run(
-            spec, waiting.text, caller=waiting.caller, request_id=waiting.request_id
-        )
+        try:
+            invocation = self._world.enact(
+                "lambda",
+                "Invoke",
+                {"FunctionName": spec.name, "InvocationType": "Event"},
+                lambda: self._run(spec, waiting),
+                caller=CALLER,
+            )
+        except NotEmulatedError:
+            raise
+        except AwsError:
+            self._requeue(waiting)
+            return
         if invocation.error is None:
             if config.on_success is not None:
                 record = _record(self._world, spec, waiting, invocation, "Success")
@@ -91,6 +109,22 @@ class EventQueue:
             self._try_after(waiting, PAUSES[waiting.tries - 1])
         else:
             self._give_up(spec, waiting, invocation, "RetriesExhausted")
+
+    def _run(self, spec: FunctionSpec, waiting: Waiting) -> Invocation:
+        waiting.tries += 1
+        waiting.requeued = 0
+        return self._functions.run(
+            spec, waiting.text, caller=waiting.caller, request_id=waiting.request_id
+        )
+
+    def _requeue(self, waiting: Waiting) -> None:
+        """Take an event back that Lambda could not run, or of whose run it does not know.
+
+        A fault behind the effect means a function that runs twice for one event.
+        """
+        pause = min(LONGEST_REQUEUE_SECONDS, FIRST_REQUEUE_SECONDS * 2.0**waiting.requeued)
+        waiting.requeued += 1
+        self._try_after(waiting, pause)
 
     def _give_up(
         self, spec: FunctionSpec, waiting: Waiting, invocation: Invocation | None, condition: str

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from embedded.world.awslambda.function import FunctionError, FunctionSpec, Invocation
-from embedded.world.errors import FunctionDiedError, NotEmulatedError
+from embedded.world.errors import FunctionDiedError, FunctionTimedOutError, NotEmulatedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -85,6 +85,11 @@ def _invoke(
     except NotEmulatedError:
         # Not the function's failure but the world's: nobody may mistake it for an outcome.
         raise
+    except FunctionTimedOutError:
+        message = (
+            f"RequestId: {request_id} Error: Task timed out after {spec.timeout_seconds}.00 seconds"
+        )
+        return Invocation(request_id, error=FunctionError("Sandbox.Timedout", message))
     except (FunctionDiedError, SystemExit):
         message = f"RequestId: {request_id} Error: Runtime exited with error: exit status 1"
         return Invocation(request_id, error=FunctionError("Runtime.ExitError", message))

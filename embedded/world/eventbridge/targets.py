@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from botocore.exceptions import ConnectionError as NoConnectionError
+from botocore.exceptions import HTTPClientError
+
 from embedded.world.errors import AwsError, NotEmulatedError
 from embedded.world.eventbridge.inputs import Input, UndeliverableInputError, input_of
 
@@ -139,6 +142,8 @@ class Dispatcher:
             self._hand_over(delivery, text)
         except NotEmulatedError:
             raise
+        except (HTTPClientError, NoConnectionError) as silence:
+            self._retry(delivery, AwsError("NoAnswer", str(silence), http_status=500))
         except AwsError as error:
             if error.code in NOT_RETRIED:
                 self._give_up(delivery, NOT_RETRIED[error.code], error.message)
