@@ -86,10 +86,7 @@ def _invoke(
         # Not the function's failure but the world's: nobody may mistake it for an outcome.
         raise
     except FunctionTimedOutError:
-        message = (
-            f"RequestId: {request_id} Error: Task timed out after {spec.timeout_seconds}.00 seconds"
-        )
-        return Invocation(request_id, error=FunctionError("Sandbox.Timedout", message))
+        return timed_out(spec, request_id)
     except (FunctionDiedError, SystemExit):
         message = f"RequestId: {request_id} Error: Runtime exited with error: exit status 1"
         return Invocation(request_id, error=FunctionError("Runtime.ExitError", message))
