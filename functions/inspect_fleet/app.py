@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from snaproll.contracts import StepRequest
 from snaproll.runtime import handle
-from snaproll.steps.fleet import inspect_fleet
+from snaproll.steps.fleet import inspect_claimed_fleet
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -14,4 +14,4 @@ if TYPE_CHECKING:
 
 def handler(event: object, context: LambdaContext) -> dict[str, Any]:
     """Answer one invocation."""
-    return handle(event, context, StepRequest, inspect_fleet)
+    return handle(event, context, StepRequest, inspect_claimed_fleet)

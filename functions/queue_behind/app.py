@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from snaproll.contracts import StepRequest
 from snaproll.runtime import handle
-from snaproll.steps.claim import queue_behind
+from snaproll.steps.queue import queue_behind
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

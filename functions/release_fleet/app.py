@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from snaproll.contracts import ReleaseFleetRequest
 from snaproll.runtime import handle
-from snaproll.steps.claim import release_fleet
+from snaproll.steps.ending import release_fleet
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

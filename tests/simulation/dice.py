@@ -91,6 +91,7 @@ def schedule_of(seed: int, most_rollouts: int = MOST_ROLLOUTS) -> Schedule:
     entries = [*rollouts, *_noise(dice, fleet, span)]
     # Dice of their own: what a seed did before there were people in it, it still does.
     entries += _people(Random(~seed), rollouts[0].at, span)
+    entries += _repairs(Random(f"repairs {seed}"), rollouts[0].at)
     return Schedule(
         seed=seed,
         world_seed=dice.getrandbits(32),
@@ -185,6 +186,13 @@ def _noise(dice: Random, fleet: FleetSetup, span: float) -> Iterator[Entry]:
             )
     if dice.random() < 0.15:
         yield from _alarm(dice, dice.uniform(0, span))
+
+
+def _repairs(dice: Random, first: float) -> Iterator[Entry]:
+    """People who cannot wait for what runs: mostly into the middle of the first rollout."""
+    for _ in range(dice.choice((0, 0, 0, 0, 0, 0, 0, 1, 1, 2))):
+        at = first + dice.uniform(0, dice.choice((10.0, 5 * MINUTE, 40 * MINUTE, 2 * HOUR)))
+        yield OperatorAsks(at=at, what="repair" if dice.random() < 0.6 else "stay")
 
 
 def _people(dice: Random, first: float, span: float) -> Iterator[Entry]:

@@ -21,7 +21,9 @@ REQUEST_ERRORS = frozenset({"NoEligibleSnapshotError"})
 _KILLED = frozenset({"ABORTED"})
 """Statuses of an execution that a person ended: recovery speaks for it."""
 """Errors that tell a person what is wrong with what they asked for, before anything is claimed."""
-RECORDED_FAILURES = frozenset({"SnapshotRejected", "FleetNotReady", "RolledBack", "NeedsAttention"})
+RECORDED_FAILURES = frozenset(
+    {"SnapshotRejected", "FleetNotReady", "RolledBack", "Stopped", "NeedsAttention"}
+)
 
 
 @dataclass(frozen=True)

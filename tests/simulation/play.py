@@ -239,6 +239,8 @@ class _Player:
             "hold and roll back": {"hold": "wrong data", "by": "ann", "running": "roll_back"},
             "resume": {"resume": "it is over", "by": "ann"},
             "previous": {"snapshot": "previous", "reason": "the numbers are wrong"},
+            "repair": {"snapshot": LATEST, "reason": "the live numbers are wrong"},
+            "stay": {"snapshot": self._observer.live.snapshot, "reason": "the new ones are wrong"},
         }[entry.what]
         execution = self._stage.start({"fleet": self._fleet.name, **asked})
         self._note(f"a person starts {execution.name} with {asked}")

@@ -140,10 +140,13 @@ class OperatorRedrives(_Entry):
 
 
 class OperatorAsks(_Entry):
-    """A person holds or resumes the fleet, or goes back to the previous release."""
+    """A person holds or resumes the fleet, or asks for a snapshot with a reason.
+
+    That is the previous one, the newest (repair), or what is live (stay).
+    """
 
     kind: Literal["ask"] = "ask"
-    what: Literal["hold", "hold and roll back", "resume", "previous"]
+    what: Literal["hold", "hold and roll back", "resume", "previous", "repair", "stay"]
 
 
 class EnvironmentStops(_Entry):

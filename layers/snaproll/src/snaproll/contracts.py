@@ -227,7 +227,8 @@ class Rollout(StrictValue):
     planned_revision: int
     reason: str | None = None
     by_hand: str | None = None
-    """The reason of a person who asked for this very snapshot, which may be older than the live."""
+    """The reason of a person for whom this is a repair: the snapshot may be older than the live
+    one, and the fleet unhealthy."""
     goes_back: bool = False
     """Whether it is not newer than what is live; a hold is left behind then."""
     takes_over: int | None = None

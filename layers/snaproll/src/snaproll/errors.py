@@ -86,6 +86,10 @@ class ClaimLostError(ProtocolError):
     """The rollout no longer holds its fleet's claim and must change nothing more."""
 
 
+class RolloutStoppedError(ProtocolError):
+    """A person stopped the rollout before it had replaced anything."""
+
+
 class TemplateRefusedError(ProtocolError):
     """No launch template version that differs in the snapshot alone could be made."""
 

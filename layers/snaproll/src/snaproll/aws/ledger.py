@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from snaproll.aws.refusals import SDK_ERRORS, SdkError, code_of, named, named_errors
 from snaproll.domain.ledger import SCHEMA, FleetState, Quarantine, Record
+from snaproll.domain.upgrades import upgraded
 from snaproll.domain.watch import Watch
 from snaproll.errors import LedgerConflictError, LedgerUnreadableError
 from snaproll.explain import explain
@@ -262,14 +263,15 @@ def _plain(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _parsed(model: type[_Model], content: dict[str, Any], fleet: str) -> _Model:
-    version = content.get("schema_version")
-    if version != SCHEMA:
+    try:
+        return model.model_validate(upgraded(model, content))
+    except KeyError:
+        version = content.get("schema_version")
         raise LedgerUnreadableError(
             f"A ledger item of fleet {fleet} has schema version {version}; this version of "
-            f"snaproll reads {SCHEMA}. Deploy the version that wrote it, or a newer one."
-        )
-    try:
-        return model.model_validate(content)
+            f"snaproll reads {SCHEMA} and the one before. Deploy the version that wrote it, or a "
+            f"newer one."
+        ) from None
     except ValidationError as error:
         raise LedgerUnreadableError(explain(f"A ledger item of fleet {fleet}", error)) from error
 

@@ -1,4 +1,4 @@
-"""Who may change a fleet: claiming, taking over, queueing, holding, giving back.
+"""Who may change a fleet: claiming, taking over, holding, giving back.
 
 A transition takes the present state and gives the next one, or raises. It never reads a clock and
 never writes: the adapter writes what comes out, on condition that nobody wrote in between.
@@ -13,7 +13,6 @@ from snaproll.domain.ledger import (
     FleetState,
     Hold,
     Phase,
-    Queued,
     RefreshNote,
     Successor,
     Trigger,
@@ -41,7 +40,7 @@ def execution_name(fleet: str, snapshot: str, attempt: int) -> str:
     return f"{fleet}-{snapshot}-{attempt}"
 
 
-def take_claim(
+def take_claim(  # noqa: PLR0913 - each is one fact of the claim
     fleet: str,
     state: FleetState,
     *,
@@ -50,6 +49,7 @@ def take_claim(
     snapshot: str,
     trigger: Trigger,
     now: datetime,
+    reason: str | None = None,
     hold_if_live: str | None = None,
 ) -> FleetState:
     """Claim a fleet. A claim that this execution already has is kept as it is.
@@ -81,6 +81,7 @@ def take_claim(
         snapshot=snapshot,
         trigger=trigger,
         claimed_at=now,
+        reason=reason,
         hold_if_live=hold_if_live,
     )
     return state.model_copy(
@@ -132,32 +133,6 @@ def name_successor(fleet: str, state: FleetState, claim: Claim) -> FleetState:
         takes_over=claim.fence,
     )
     return state.model_copy(update={"successor": successor, "attempts": attempt})
-
-
-def enqueue(fleet: str, state: FleetState, queued: Queued) -> tuple[FleetState, bool]:
-    """Let a snapshot wait for the fleet; False when one that waits already comes first.
-
-    Only one waits: a person's before an automatic one, then the newer data.
-
-    Raises
-    ------
-    StalePlanError
-        The fleet is free by now: plan again.
-    """
-    if state.claim is None:
-        raise StalePlanError(f"Fleet {fleet} is free by now.")
-    waiting = state.queued
-    if waiting is not None and _comes_first(waiting, queued):
-        return state, False
-    return state.model_copy(update={"queued": queued}), True
-
-
-def _comes_first(waiting: Queued, other: Queued) -> bool:
-    if (waiting.trigger is Trigger.PERSON) != (other.trigger is Trigger.PERSON):
-        return waiting.trigger is Trigger.PERSON
-    if waiting.trigger is Trigger.PERSON or waiting.data_time is None or other.data_time is None:
-        return False
-    return waiting.data_time >= other.data_time
 
 
 def prove_claim(fleet: str, state: FleetState, *, execution: str, fence: int) -> Claim:
@@ -240,6 +215,7 @@ def give_up_claim(fleet: str, state: FleetState, hold: Hold | None) -> FleetStat
         name=execution_name(fleet, queued.snapshot, attempt),
         snapshot=queued.snapshot,
         trigger=queued.trigger,
+        reason=queued.reason,
     )
     return freed.model_copy(update={"queued": None, "successor": successor, "attempts": attempt})
 

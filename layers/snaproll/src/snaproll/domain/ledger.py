@@ -14,7 +14,7 @@ from snaproll.domain.checks import Check
 from snaproll.domain.release import Release, RollbackTarget, TemplateVersion
 from snaproll.model import StrictValue
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the items' shape; every item carries it."""
 
 
@@ -44,7 +44,7 @@ class Outcome(StrEnum):
     ROLLED_BACK = "RolledBack"
     NEEDS_ATTENTION = "NeedsAttention"
     STOPPED = "Stopped"
-    """Somebody aborted the execution before it had changed anything."""
+    """A person stopped the rollout before it had replaced anything."""
 
 
 class RefreshNote(StrictValue):
@@ -70,6 +70,8 @@ class Claim(StrictValue):
     snapshot: str
     trigger: Trigger
     claimed_at: datetime
+    reason: str | None = None
+    """Why a person asked for it; such a rollout is a repair."""
     phase: Phase = Phase.FORWARD
     candidate: Release | None = None
     target: RollbackTarget | None = None
@@ -84,12 +86,13 @@ class Claim(StrictValue):
 
 
 class Queued(StrictValue):
-    """The one snapshot that waits for a busy fleet."""
+    """The one snapshot that waits for a busy fleet; ``reason`` is that of a person."""
 
     snapshot: str
     trigger: Trigger
     data_time: datetime | None = None
     asked_at: datetime
+    reason: str | None = None
 
 
 class Successor(StrictValue):
@@ -102,6 +105,7 @@ class Successor(StrictValue):
     snapshot: str
     trigger: Trigger
     takes_over: int | None = None
+    reason: str | None = None
 
 
 class Hold(StrictValue):

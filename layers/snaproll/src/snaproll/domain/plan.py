@@ -37,13 +37,16 @@ def decide(
     trigger: Trigger,
     execution: str,
     now: datetime,
+    reason: str | None = None,
 ) -> Decision:
     """Decide on a rollout of one snapshot.
 
     Whether the snapshot is fit is the gate's question: one that does not exist goes on, to be
-    rejected there with a record.
+    rejected there with a record. What is live is not rolled out again, unless a person wants it
+    back, with a reason, from a rollout that is replacing it.
     """
-    if state.live is not None and state.live.snapshot == snapshot_id:
+    kept = trigger is Trigger.PERSON and reason is not None and _is_being_replaced(state)
+    if state.live is not None and state.live.snapshot == snapshot_id and not kept:
         return Decision(
             skip=SkipReason.ALREADY_LIVE,
             message=f"{snapshot_id} is already live on fleet {fleet}. Nothing to do.",
@@ -71,6 +74,11 @@ def decide(
                 ),
             )
     return Decision(skip=None, message=f"{snapshot_id} is to be rolled out to fleet {fleet}.")
+
+
+def _is_being_replaced(state: FleetState) -> bool:
+    claim, live = state.claim, state.live
+    return claim is not None and live is not None and claim.snapshot != live.snapshot
 
 
 def newer_live(state: FleetState, snapshot: Snapshot) -> datetime | None:

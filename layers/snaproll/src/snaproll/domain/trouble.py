@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from snaproll.domain.ledger import FleetState, Outcome, Trouble
+from snaproll.domain.ledger import Claim, FleetState, Outcome, Trouble
 
 ROLLBACKS_UNTIL_HOLD = 3
 
@@ -27,6 +27,16 @@ def count_failure(state: FleetState, outcome: Outcome, what: str, now: datetime)
         retry_after=now + wait,
     )
     return state.model_copy(update={"trouble": trouble})
+
+
+def says_something(outcome: Outcome, claim: Claim) -> bool:
+    """Whether an ending says anything about the data or the fleet.
+
+    A rollout that a person stopped does not, unless it had evidence against its data.
+    """
+    if outcome is Outcome.LIVE:
+        return False
+    return claim.against_data or not (outcome is Outcome.STOPPED or claim.stop is not None)
 
 
 def rolled_back_too_often(state: FleetState) -> bool:

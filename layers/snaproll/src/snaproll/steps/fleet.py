@@ -8,7 +8,25 @@ from snaproll.domain.gate import USABLE_KEY_STATES
 from snaproll.domain.group import Group
 from snaproll.domain.preflight import FleetEvidence, TemplateFacts, inspect, passes_with_time
 from snaproll.domain.release import RollbackTarget
+from snaproll.errors import RolloutStoppedError
 from snaproll.runtime import Runtime
+from snaproll.steps.claim import prove
+
+
+def inspect_claimed_fleet(request: StepRequest, runtime: Runtime) -> FleetReport:
+    """Judge a fleet that this rollout holds; a last chance for people to stop it without a trace.
+
+    Raises
+    ------
+    ClaimLostError
+        The rollout lost its claim.
+    RolloutStoppedError
+        A person does not want it any more.
+    """
+    claim = prove(request.rollout, runtime)
+    if claim.stop is not None:
+        raise RolloutStoppedError(claim.stop)
+    return inspect_fleet(request, runtime)
 
 
 def inspect_fleet(request: StepRequest, runtime: Runtime) -> FleetReport:

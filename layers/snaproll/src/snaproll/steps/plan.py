@@ -82,12 +82,12 @@ def _plan(
         trigger=wanted.trigger,
         execution=request.execution.id,
         now=runtime.now(),
+        reason=wanted.reason,
     )
-    named = wanted.trigger is Trigger.PERSON and wanted.snapshot != LATEST
     rollout = _rollout(request, fleet, state, snapshot_id, wanted.trigger).model_copy(
         update={
             "reason": wanted.reason,
-            "by_hand": wanted.reason if named else None,
+            "by_hand": wanted.reason if wanted.trigger is Trigger.PERSON else None,
             "goes_back": snapshot is not None and newer_live(state, snapshot) is not None,
         }
     )
@@ -120,7 +120,14 @@ def _plan_takeover(request: PlanRequest, fleet: Fleet, state: FleetState, fence:
             message=f"The claim on fleet {fleet.name} that was to be taken over is gone.",
             rollout=None,
         )
-    rollout = _rollout(request, fleet, state, claim.snapshot, claim.trigger)
+    rollout = _rollout(request, fleet, state, claim.snapshot, claim.trigger).model_copy(
+        update={
+            "started_at": claim.claimed_at,
+            "reason": claim.reason,
+            "by_hand": claim.reason if claim.trigger is Trigger.PERSON else None,
+            "goes_back": claim.hold_if_live is not None,
+        }
+    )
     return Plan(
         skip=None,
         message=f"The rollout of {claim.snapshot} to fleet {fleet.name} is taken over.",

@@ -9,27 +9,27 @@ from snaproll.aws.executions import GONE
 from snaproll.aws.ledger import Change
 from snaproll.contracts import (
     ExecutionEvent,
-    FleetEvent,
     Reconciled,
     Recorded,
     ScheduleEvent,
-    console_link,
 )
 from snaproll.domain.claims import (
     MOST_TAKEOVERS,
     forget_successor,
-    give_up_claim,
     name_next,
     name_successor,
+    prove_claim,
     stop_claim,
 )
 from snaproll.domain.fleet import Fleet
-from snaproll.domain.ledger import Claim, FleetState, Hold, Outcome, Record, Successor, Trigger
+from snaproll.domain.ledger import Claim, FleetState, Outcome, Successor, Trigger
 from snaproll.domain.plan import newer_live
 from snaproll.domain.snapshot import Snapshot, data_time
 from snaproll.domain.trouble import may_retry
+from snaproll.errors import ClaimLostError
 from snaproll.runtime import Runtime
-from snaproll.steps.claim import EVENT_OF, start_successor
+from snaproll.steps.claim import start_successor
+from snaproll.steps.ending import Ending, end_rollout
 from snaproll.steps.plan import newest_eligible
 from snaproll.steps.snapshot import data_time_of, what_runs
 
@@ -82,43 +82,28 @@ def recover(fleet: str, status: str, runtime: Runtime) -> str:
 
 
 def _end(fleet: str, claim: Claim, outcome: Outcome, reason: str, runtime: Runtime) -> str:
-    now, link = runtime.now(), console_link(claim.execution)
-    message = (
-        f"{claim.snapshot} on fleet {fleet}: {reason}. The fleet is held: no automatic rollout "
-        f"starts. Look at its Auto Scaling group and at {link}."
-    )
-    record = Record(
+    """Speak for an execution that will not: end its rollout as its own last step would have."""
+    ending = Ending(
         fleet=fleet,
         snapshot=claim.snapshot,
         outcome=outcome,
-        message=message,
+        reason=reason,
         execution=claim.execution,
         trigger=claim.trigger,
         started_at=claim.claimed_at,
-        ended_at=now,
-        source=claim.target.template if claim.target else None,
-        candidate=claim.candidate.template if claim.candidate else None,
-        refresh_id=claim.refresh.id if claim.refresh else None,
+        candidate=claim.candidate,
+        target=claim.target,
+        refresh=claim.refresh,
+        hold=reason,
     )
-    hold = Hold(by="snaproll", reason=message, since=now)
 
-    def transition(before: FleetState) -> Change:
-        if before.claim is None or before.claim.fence != claim.fence:
-            return Change(before)
-        return Change(give_up_claim(fleet, before, hold), record=record, unwatch=True)
+    def prove(state: FleetState) -> Claim:
+        return prove_claim(fleet, state, execution=claim.execution, fence=claim.fence)
 
-    runtime.ledger.change(fleet, transition)
-    runtime.announcements.publish(
-        EVENT_OF[outcome],
-        FleetEvent(
-            environment=runtime.settings.environment,
-            fleet=fleet,
-            message=message,
-            execution=claim.execution,
-            link=link,
-        ),
-    )
-    return message
+    try:
+        return end_rollout(ending, prove, runtime).message
+    except ClaimLostError as lost:
+        return f"Somebody else was faster. {lost}"
 
 
 def reconcile_fleets(_: ScheduleEvent, runtime: Runtime) -> Reconciled:

@@ -11,7 +11,7 @@ from snaproll.domain.fleet import FleetPolicy
 from snaproll.domain.group import Group, Refresh, RefreshStatus
 from snaproll.domain.ledger import Claim, FleetState, RefreshNote
 from snaproll.domain.release import TemplateVersion
-from snaproll.errors import RefreshRefusedError, RefreshStillEndingError
+from snaproll.errors import RefreshRefusedError, RefreshStillEndingError, RolloutStoppedError
 from snaproll.runtime import Runtime
 from snaproll.steps.claim import event_of, proven
 
@@ -33,6 +33,8 @@ def start_refresh(request: ReleaseRequest, runtime: Runtime) -> RefreshStarted:
         The rollout lost its claim.
     RefreshRefusedError
         The group changed since it was inspected, or Auto Scaling refuses.
+    RolloutStoppedError
+        A person does not want it any more, and no refresh was started.
     """
     rollout, wanted = request.rollout, request.candidate.template
     policy = rollout.policy
@@ -45,6 +47,8 @@ def start_refresh(request: ReleaseRequest, runtime: Runtime) -> RefreshStarted:
     group = _group(policy, runtime)
     started = _started_by(claim, group, wanted, runtime)
     if started is None:
+        if claim.stop is not None:
+            raise RolloutStoppedError(claim.stop)
         if group.saved != request.target.template:
             raise RefreshRefusedError(
                 f"The group {group.name} saves {group.saved_text} and not {request.target.template}"

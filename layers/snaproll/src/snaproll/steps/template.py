@@ -80,7 +80,10 @@ def delete_template_version(request: DiscardRequest, runtime: Runtime) -> Record
         runtime.templates.set_default(request.target.template)
     runtime.templates.delete(discarded)
     newest = runtime.templates.newest(discarded.template_id)
-    if newest is not None and newest.snapshot_at(policy.data_device) == rollout.snapshot:
+    if newest is None or newest.version == request.target.template:
+        # What the fleet went back to, which may be launched even if it has the same snapshot.
+        return Recorded(message=f"{discarded} was deleted.")
+    if newest.snapshot_at(policy.data_device) == rollout.snapshot:
         raise TemplateRefusedError(
             f"{newest.version}, the newest one, carries {rollout.snapshot} as well and was not "
             f"made by this rollout. Delete it, or $Latest brings that snapshot back."

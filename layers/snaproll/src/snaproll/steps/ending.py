@@ -1,0 +1,233 @@
+"""Ending a rollout: its record, its hold, its claim, its event, and whoever is next.
+
+The last step of an execution does it, and recovery in the place of an execution that died.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from snaproll.aws.ledger import Change
+from snaproll.contracts import Ended, ReleaseFleetRequest, RolloutEvent, console_link
+from snaproll.domain.checks import Check
+from snaproll.domain.claims import give_up_claim
+from snaproll.domain.ledger import Claim, FleetState, Hold, Outcome, Record, RefreshNote, Trigger
+from snaproll.domain.release import Release, RollbackTarget
+from snaproll.domain.trouble import (
+    ROLLBACKS_UNTIL_HOLD,
+    count_failure,
+    rolled_back_too_often,
+    says_something,
+)
+from snaproll.errors import ClaimLostError
+from snaproll.runtime import Runtime
+from snaproll.steps.claim import proven, start_successor
+
+EVENT_OF = {
+    Outcome.LIVE: "Release Live",
+    Outcome.SNAPSHOT_REJECTED: "Snapshot Rejected",
+    Outcome.FLEET_NOT_READY: "Fleet Not Ready",
+    Outcome.ROLLED_BACK: "Rolled Back",
+    Outcome.NEEDS_ATTENTION: "Needs Attention",
+    Outcome.STOPPED: "Rollout Stopped",
+}
+"""The detail-type of the domain event that tells of each outcome."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a rollout ended, and as much of it as is known.
+
+    ``reason`` is half a sentence. ``hold`` is why the fleet is to be held, beside what the claim
+    says of that.
+    """
+
+    fleet: str
+    snapshot: str
+    outcome: Outcome
+    reason: str
+    execution: str
+    trigger: Trigger
+    started_at: datetime
+    quarantined: bool = False
+    checks: list[Check] = field(default_factory=list)
+    candidate: Release | None = None
+    target: RollbackTarget | None = None
+    refresh: RefreshNote | None = None
+    hold: str | None = None
+
+    @property
+    def what(self) -> str:
+        """What tells this trouble from another."""
+        return f"{self.outcome} {self.snapshot}: {self.reason}"
+
+
+def release_fleet(request: ReleaseFleetRequest, runtime: Runtime) -> Ended:
+    """Record the outcome, give the claim back and tell of it, in that order.
+
+    A rollout that needs a person leaves a hold in the same write that ends its claim.
+
+    Raises
+    ------
+    ClaimLostError
+        The claim is no longer this rollout's, and it left no record.
+    """
+    rollout = request.rollout
+    ending = Ending(
+        fleet=rollout.fleet,
+        snapshot=rollout.snapshot,
+        outcome=request.outcome,
+        reason=request.reason,
+        execution=rollout.execution,
+        trigger=rollout.trigger,
+        started_at=rollout.started_at,
+        quarantined=request.quarantined,
+        checks=request.checks,
+        candidate=request.candidate,
+        target=request.target,
+        refresh=request.refresh,
+    )
+    record = end_rollout(ending, lambda state: proven(rollout, state), runtime)
+    return Ended(
+        fleet=rollout.fleet,
+        snapshot=rollout.snapshot,
+        outcome=record.outcome,
+        message=record.message,
+    )
+
+
+def end_rollout(ending: Ending, prove: Callable[[FleetState], Claim], runtime: Runtime) -> Record:
+    """End a rollout whose claim ``prove`` finds in a state; what was recorded of it.
+
+    Raises
+    ------
+    ClaimLostError
+        The claim is gone, and its execution left no record.
+    """
+    now, written = runtime.now(), None
+
+    def transition(state: FleetState) -> Change:
+        nonlocal written
+        claim = prove(state)
+        after = state
+        if says_something(ending.outcome, claim):
+            after = count_failure(state, ending.outcome, ending.what, now)
+        hold = _hold_left(ending, claim, after, now)
+        written = _record(ending, _sentence(ending, claim), now)
+        return Change(give_up_claim(ending.fleet, after, hold), record=written, unwatch=True)
+
+    try:
+        after = runtime.ledger.change(ending.fleet, transition)
+    except ClaimLostError:
+        # This step, run again after it had written: tell the same once more.
+        written = runtime.ledger.record_of(ending.fleet, ending.execution)
+        if written is None:
+            raise
+        after = runtime.ledger.state(ending.fleet)
+    if written is None:
+        raise ClaimLostError(f"Nothing ended on fleet {ending.fleet}.")
+    _tell(ending, written, after, runtime)
+    runtime.count(written.outcome.value, ending.fleet)
+    start_successor(ending.fleet, after, runtime)
+    return written
+
+
+def _record(ending: Ending, message: str, now: datetime) -> Record:
+    return Record(
+        fleet=ending.fleet,
+        snapshot=ending.snapshot,
+        outcome=ending.outcome,
+        message=message,
+        execution=ending.execution,
+        trigger=ending.trigger,
+        started_at=ending.started_at,
+        ended_at=now,
+        source=ending.target.template if ending.target else None,
+        candidate=ending.candidate.template if ending.candidate else None,
+        refresh_id=ending.refresh.id if ending.refresh else None,
+        checks=ending.checks,
+    )
+
+
+def _tell(ending: Ending, record: Record, after: FleetState, runtime: Runtime) -> None:
+    trouble = after.trouble
+    event = RolloutEvent(
+        environment=runtime.settings.environment,
+        fleet=ending.fleet,
+        snapshot=ending.snapshot,
+        message=record.message,
+        execution=ending.execution,
+        link=console_link(ending.execution),
+        outcome=record.outcome,
+        checks=record.checks,
+        candidate=ending.candidate,
+        target=ending.target,
+        refresh_id=record.refresh_id,
+        # What was not counted, such as a rollout that a person stopped, repeats nothing.
+        repeated=trouble is not None and trouble.repeated and trouble.last == ending.what,
+    )
+    runtime.announcements.publish(EVENT_OF[record.outcome], event)
+    counted = trouble is not None and trouble.last == ending.what
+    if record.outcome is Outcome.ROLLED_BACK and counted and rolled_back_too_often(after):
+        alarming = event.model_copy(update={"message": _too_many(ending.fleet), "repeated": False})
+        runtime.announcements.publish(EVENT_OF[Outcome.NEEDS_ATTENTION], alarming)
+
+
+def _hold_left(ending: Ending, claim: Claim, state: FleetState, now: datetime) -> Hold | None:
+    """The hold that a rollout leaves behind in the write that ends its claim."""
+    if ending.outcome is Outcome.NEEDS_ATTENTION:
+        return Hold(by="snaproll", reason=_sentence(ending, claim), since=now)
+    asked = claim.hold_if_live if ending.outcome is Outcome.LIVE else _hold_after(ending, claim)
+    if asked is not None:
+        return Hold(by="an operator", reason=asked, since=now)
+    if rolled_back_too_often(state):
+        return Hold(by="snaproll", reason=_too_many(ending.fleet), since=now)
+    return None
+
+
+def _hold_after(ending: Ending, claim: Claim) -> str | None:
+    return ending.hold or claim.hold_after
+
+
+def _too_many(fleet: str) -> str:
+    return (
+        f"The last {ROLLBACKS_UNTIL_HOLD} rollouts of fleet {fleet} were rolled back. The fleet is "
+        f"whole and serves what it served before, and it is held: no automatic rollout starts. "
+        f"Look at the writer's data or the fleet's policy."
+    )
+
+
+def _sentence(ending: Ending, claim: Claim) -> str:
+    reason = ending.reason.rstrip(".")
+    what = f"{ending.snapshot} on fleet {ending.fleet}"
+    match ending.outcome:
+        case Outcome.SNAPSHOT_REJECTED:
+            # The gate's own sentence says everything.
+            return ending.reason
+        case Outcome.FLEET_NOT_READY:
+            return (
+                f"{ending.snapshot} was not rolled out to fleet {ending.fleet}: {reason}. "
+                f"No instance was replaced. Mend this, then start the rollout again."
+            )
+        case Outcome.LIVE:
+            held = (
+                f" The fleet went back by hand and is held, so that automation does not undo it: "
+                f'{{"fleet": "{ending.fleet}", "resume": "<reason>", "by": "<name>"}} lets it go.'
+            )
+            return f"{what} is live: {reason}.{held if claim.hold_if_live else ''}"
+        case Outcome.ROLLED_BACK:
+            back_to = ending.target.snapshot if ending.target else None
+            serves = f" The fleet serves {back_to} again." if back_to else ""
+            kept = " The snapshot is quarantined and is not rolled out again by itself."
+            return f"{what} was rolled back: {reason}.{serves}{kept if ending.quarantined else ''}"
+        case Outcome.STOPPED:
+            held = " The fleet is held." if _hold_after(ending, claim) else ""
+            return f"{what} was stopped: {reason}. No instance was replaced.{held}"
+        case Outcome.NEEDS_ATTENTION:
+            link = console_link(ending.execution)
+            return (
+                f"{what} needs a person: {reason}. The fleet is held: no automatic rollout starts. "
+                f"Look at its Auto Scaling group's activities and at {link}."
+            )
