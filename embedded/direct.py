@@ -102,9 +102,10 @@ class DirectSession:
         *,
         check_replies: bool,
         check_requests: bool = True,
+        role: str | None = None,
     ) -> None:
         self._binding = _Binding(
-            world, caller, _retries(max_attempts), check_replies, check_requests
+            world, caller, _retries(max_attempts), check_replies, check_requests, role
         )
 
     def client(self, service_name: str) -> BaseClient:
@@ -129,6 +130,7 @@ class _Binding:
     retries: StandardRetryConditions
     check_replies: bool
     check_requests: bool
+    role: str | None
 
 
 class DirectClient(BaseClient):
@@ -154,7 +156,12 @@ class DirectClient(BaseClient):
             answer: _Failure | NoAnswer
             try:
                 reply = binding.world.call(
-                    service, operation_name, params, caller=binding.caller, attempt=attempt
+                    service,
+                    operation_name,
+                    params,
+                    caller=binding.caller,
+                    attempt=attempt,
+                    role=binding.role,
                 )
             except NotEmulatedError:
                 raise

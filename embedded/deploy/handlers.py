@@ -44,6 +44,7 @@ def _around(
             direct.SDK_ATTEMPTS,
             check_replies=check_replies,
             check_requests=check_requests,
+            role=spec.role_arn,
         )
         runtime = Runtime(
             settings=settings.from_env(os.environ), client=session.client, now=world.clock.now

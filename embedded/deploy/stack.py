@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Role:
-    """An IAM role as the template declares it; the world does not enforce it."""
+    """An IAM role as the template declares it; the world enforces its policies, not its trust."""
 
     name: str
     arn: str

@@ -40,6 +40,8 @@ class TaskCall:
     execution_arn: str
     machine_arn: str
     caller: str
+    role: str
+    """ARN of the machine's role, which must allow the call."""
 
 
 class Integration(Protocol):
@@ -153,6 +155,7 @@ class LambdaInvoke:
                 {"FunctionName": name, "InvocationType": "RequestResponse"},
                 lambda: task.world.awslambda.invoke(name, payload, caller=task.caller),
                 caller=task.caller,
+                role=task.role,
             )
         except NotEmulatedError:
             raise
@@ -234,7 +237,9 @@ class PutEvents:
         """Put the events; a single failed entry fails the task."""
         entries = [self._entry(entry, task) for entry in task.arguments["Entries"]]
         try:
-            reply = task.world.call("events", "PutEvents", {"Entries": entries}, caller=task.caller)
+            reply = task.world.call(
+                "events", "PutEvents", {"Entries": entries}, caller=task.caller, role=task.role
+            )
         except NotEmulatedError:
             raise
         except NO_ANSWER as silence:

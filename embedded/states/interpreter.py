@@ -274,6 +274,7 @@ class Interpreter:
             execution.arn,
             execution.machine.arn,
             f"states:{execution.machine.name}",
+            execution.machine.role_arn,
         )
         try:
             result = Document(program.integration.call(call))

@@ -108,7 +108,9 @@ class SdkIntegration:
                 f"The Arguments could not be used to start the Task: {wrong.generate_report()}",
             )
         try:
-            reply = task.world.call(self.boto_name, self.operation, params, caller=task.caller)
+            reply = task.world.call(
+                self.boto_name, self.operation, params, caller=task.caller, role=task.role
+            )
         except NotEmulatedError:
             raise
         except AwsError as refusal:

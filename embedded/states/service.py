@@ -314,6 +314,16 @@ class StepFunctions(Service):
         self._interpreter.beat(self._callback(params))
         return {}
 
+    def machine_of_token(self, token: str) -> str:
+        """ARN of the state machine whose task waits for a token.
+
+        Raises
+        ------
+        AwsError
+            ``InvalidToken`` or ``TaskTimedOut`` for a token that nothing waits for.
+        """
+        return self._interpreter.callbacks.find(token).execution.machine.arn
+
     def _callback(self, params: Params) -> Callback:
         return self._interpreter.callbacks.find(params["taskToken"])
 

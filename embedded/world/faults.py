@@ -21,6 +21,8 @@ class Call:
     params: dict[str, Any] = field(repr=False)
     attempt: int = 1
     """1 for the first try; higher for what the SDK retried by itself."""
+    role: str | None = None
+    """ARN of the role that the caller runs under; None for one who may do everything."""
 
 
 Interference = Callable[[Call], None]

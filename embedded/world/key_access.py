@@ -7,12 +7,11 @@ policy for use with encrypted volumes".
 
 from __future__ import annotations
 
-import fnmatch
-import glob
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from embedded.world.access.conditions import hold, listed, matches_any
 from embedded.world.errors import AwsError, NotEmulatedError
 
 VOLUME_ACTIONS = (
@@ -28,11 +27,6 @@ VOLUME_ACTIONS = (
 """What the guide's two statements give: without any one of them launches fail."""
 GRANT_FLAG = "kms:grantisforawsresource"
 """Exists in requests for CreateGrant alone, and is true in those that EBS makes."""
-
-
-EXACT = frozenset({"Bool", "StringEquals"})
-OPERATORS = EXACT | {"StringLike", "ArnEquals", "ArnLike"}
-"""Condition operators that are understood; ``ArnEquals`` behaves as ``ArnLike`` does."""
 
 
 def default_policy(root: str) -> str:
@@ -73,7 +67,7 @@ def parse_policy(text: str) -> dict[str, Any]:
         raise AwsError(
             "MalformedPolicyDocumentException", "The new key policy is not a policy document."
         )
-    for statement in _listed(policy["Statement"]):
+    for statement in listed(policy["Statement"]):
         if not {"Effect", "Principal", "Action"} <= statement.keys():
             raise AwsError(
                 "MalformedPolicyDocumentException",
@@ -92,9 +86,9 @@ def admits(policy: Mapping[str, Any], role_arn: str, key_arn: str) -> bool:
     """
     statements = [
         statement
-        for statement in _listed(policy["Statement"])
+        for statement in listed(policy["Statement"])
         if _names(statement, role_arn)
-        and _matches(_listed(statement.get("Resource", "*")), key_arn)
+        and matches_any(listed(statement.get("Resource", "*")), key_arn)
     ]
     return all(_allowed(statements, action, role_arn, key_arn) for action in VOLUME_ACTIONS)
 
@@ -105,7 +99,7 @@ def _allowed(
     effects = {
         statement["Effect"]
         for statement in statements
-        if _matches(_listed(statement["Action"]), action)
+        if matches_any((one.lower() for one in listed(statement["Action"])), action.lower())
         and _holds(statement, action, role_arn, key_arn)
     }
     return "Allow" in effects and "Deny" not in effects
@@ -120,7 +114,7 @@ def _names(statement: Mapping[str, Any], role_arn: str) -> bool:
         return True
     # The account's root as an allowed principal only hands the decision to IAM; as a denied one
     # it covers every principal of the account.
-    arns = _listed(principal.get("AWS", []))
+    arns = listed(principal.get("AWS", []))
     account = role_arn.split(":")[4]
     everybody = {f"arn:aws:iam::{account}:root", account}
     if statement["Effect"] == "Deny" and everybody.intersection(arns):
@@ -132,31 +126,16 @@ def _holds(statement: Mapping[str, Any], action: str, role_arn: str, key_arn: st
     """Whether the conditions hold for a request that EC2 makes on the role's behalf."""
     region, account = key_arn.split(":")[3], role_arn.split(":")[4]
     context = {
-        GRANT_FLAG: "true" if action == "kms:CreateGrant" else None,
         "kms:viaservice": f"ec2.{region}.amazonaws.com",
         "kms:calleraccount": account,
         "aws:principalaccount": account,
         "aws:principalarn": role_arn,
     }
-    for operator, keys in statement.get("Condition", {}).items():
-        for key, wanted in keys.items():
-            if operator not in OPERATORS or key.lower() not in context:
+    if action == "kms:CreateGrant":
+        context[GRANT_FLAG] = "true"
+    conditions = statement.get("Condition", {})
+    for operator, keys in conditions.items():
+        for key in keys:
+            if key.lower() not in {*context, GRANT_FLAG}:
                 raise NotEmulatedError(f"the condition {operator} {key} in key policies")
-            value = context[key.lower()]
-            patterns = [str(each) for each in _listed(wanted)]
-            if operator in EXACT:
-                patterns = [glob.escape(pattern) for pattern in patterns]
-            if value is None or not _matches(patterns, value):
-                return False
-    return True
-
-
-def _matches(patterns: Iterable[str], text: str) -> bool:
-    return any(
-        fnmatch.fnmatchcase(text.lower(), pattern.lower().replace("[", "[[]"))
-        for pattern in patterns
-    )
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
+    return hold(conditions, context)

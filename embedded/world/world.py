@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
 from embedded.states.service import StepFunctions
+from embedded.world.access import Access
 from embedded.world.autoscaling import AutoScaling
 from embedded.world.awslambda import Lambda
 from embedded.world.clock import EPOCH, Clock, Timer
@@ -59,6 +60,7 @@ class World:
         self.faults = Faults()
         self.reads = Staleness(self.clock.now, self._perform)
         self.calls: list[Call] = []
+        self.access = Access(self)
         self.plain: PlainServices | None = None
         """What answers for services that are not modelled; nobody, unless attached."""
         self._ids = 0
@@ -102,16 +104,20 @@ class World:
         *,
         caller: str = "operator",
         attempt: int = 1,
+        role: str | None = None,
     ) -> Reply:
         """Call an AWS API, with botocore's names and shapes.
+
+        ``role`` is the ARN of the caller's role, whose policies must allow the call.
 
         Raises
         ------
         AwsError
             What AWS would answer, or what an interference answers in its place.
         """
-        call = self._new_call(service, operation, params or {}, caller, attempt)
+        call = self._new_call(service, operation, params or {}, caller, attempt, role)
         self.faults.meet_before(call)
+        self.access.check(call)
         self.reads.before(call)
         reply = self.reads.seen(call, self._perform(service, operation, call.params))
         self.faults.meet_after(call)
@@ -125,6 +131,7 @@ class World:
         effect: Callable[[], _Done],
         *,
         caller: str,
+        role: str | None = None,
     ) -> _Done:
         """Carry out what AWS's own services do by calling another, with all that may go wrong.
 
@@ -137,18 +144,24 @@ class World:
         AwsError
             What an interference answers in its place, and whatever ``effect`` raises.
         """
-        call = self._new_call(service, operation, params, caller, 1)
+        call = self._new_call(service, operation, params, caller, 1, role)
         self.faults.meet_before(call)
+        self.access.check(call)
         done = effect()
         self.faults.meet_after(call)
         return done
 
     def _new_call(
-        self, service: str, operation: str, params: Params, caller: str, attempt: int
+        self,
+        service: str,
+        operation: str,
+        params: Params,
+        caller: str,
+        attempt: int,
+        role: str | None,
     ) -> Call:
-        call = Call(
-            len(self.calls) + 1, self.clock.now(), caller, service, operation, params, attempt
-        )
+        number, now = len(self.calls) + 1, self.clock.now()
+        call = Call(number, now, caller, service, operation, params, attempt, role)
         self.calls.append(call)
         return call
 

@@ -39,6 +39,7 @@ def _recorded_role(site: Site, logical_id: str, properties: dict[str, Any], name
         [policy["PolicyDocument"] for policy in properties.get("Policies", [])],
         tuple(properties.get("ManagedPolicyArns", [])),
     )
+    site.world.access.put_role(arn, site.stack.roles[logical_id].policies)
     return Made(name, {"Arn": arn, "RoleId": name})
 
 
@@ -79,7 +80,9 @@ def _hide_policies(site: Site, resource: Resource) -> None:
 
 
 def _remove_role(site: Site, resource: Resource) -> bool:
-    site.stack.roles.pop(resource.logical_id, None)
+    role = site.stack.roles.pop(resource.logical_id, None)
+    if role is not None:
+        site.world.access.remove_role(role.arn)
     if site.on_view:
         _hide_policies(site, resource)
         name = {"RoleName": resource.physical_id}
@@ -103,12 +106,16 @@ def _record_policy(site: Site, properties: dict[str, Any]) -> None:
     for role in site.stack.roles.values():
         if role.name in properties.get("Roles", []):
             role.policies.append(properties["PolicyDocument"])
+            site.world.access.put_role(role.arn, role.policies)
 
 
 def _instance_profile(site: Site, logical_id: str, properties: dict[str, Any]) -> Made:
     name = properties.get("InstanceProfileName") or site.name(logical_id)
     path = properties.get("Path", "/")
     arn = f"arn:aws:iam::{site.world.account}:instance-profile{path}{name}"
+    for role in site.stack.roles.values():
+        if role.name in properties.get("Roles", []):
+            site.world.access.put_profile(name, role.arn)
     if site.on_view:
         where = place(logical_id)
         profile = {"InstanceProfileName": name}

@@ -64,6 +64,7 @@ class EC2(Service):
             self._volumes,
             LaunchChecks(self, self._snapshot_store, self._volumes),
         )
+        self._tags = self._tagging()
         self._parts: tuple[Service, ...] = (
             Snapshots(world, self, self._snapshot_store),
             self._making,
@@ -71,7 +72,7 @@ class EC2(Service):
             self._volumes,
             LaunchTemplates(world, self._template_store),
             self._instances,
-            self._tagging(),
+            self._tags,
         )
 
     def _tagging(self) -> Tagging:
@@ -224,6 +225,16 @@ class EC2(Service):
         """Say that a registered AMI is made of this snapshot, which then cannot be deleted."""
         self._snapshot_store.own(snapshot_id)
         self.images_by_snapshot[snapshot_id] = image_id
+
+    def tags_of(self, resource_id: str) -> dict[str, str]:
+        """The tags of a snapshot, launch template, instance or volume.
+
+        Raises
+        ------
+        AwsError
+            The type's own, when it is not there.
+        """
+        return self._tags.tags_of(resource_id)
 
     # -- keys --------------------------------------------------------------------------------------
 

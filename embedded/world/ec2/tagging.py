@@ -135,6 +135,16 @@ class Tagging(Service):
         shapes, token = page(chosen, params)
         return paged("Tags", [dict(shape) for shape in shapes], token)
 
+    def tags_of(self, resource: str) -> dict[str, str]:
+        """The tags of a resource, by its id.
+
+        Raises
+        ------
+        AwsError
+            ``InvalidID`` for an id of no known type, else the type's own for one not there.
+        """
+        return dict(self._tags_of(resource))
+
     def _tags_of(self, resource: str) -> dict[str, str]:
         known = self._types.get(resource.partition("-")[0])
         if known is None:

@@ -165,7 +165,8 @@ class Dispatcher:
             # The name is EventBridge's choice and is not documented. A fresh one for every try is
             # the harsher reading: a duplicated delivery starts a second execution.
             params = {"stateMachineArn": target.arn, "name": world.new_uuid(), "input": text}
-            world.call("stepfunctions", "StartExecution", params, caller=CALLER)
+            role = target.settings.get("RoleArn")
+            world.call("stepfunctions", "StartExecution", params, caller=CALLER, role=role)
         elif target.service == "sqs":
             world.sqs.check_permission(target.arn, CALLER, source)
             params = {"QueueUrl": world.sqs.url_of(target.arn), "MessageBody": text}
