@@ -67,6 +67,7 @@ def test_a_snapshot_that_passes_at_every_moment_becomes_live(
     assert outcome(rollout) == "Live"
     assert seen.serves(snapshot_of(rollout))
     assert probe.moments == ALL
+    assert f"and the probe {NAME} passed it: all rows are there" in reason(rollout)
 
 
 def test_it_is_told_what_to_look_at(stage: Stage, fleet: StagedFleet) -> None:

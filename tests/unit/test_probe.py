@@ -199,7 +199,7 @@ def test_inconclusive_answers_are_counted_by_moment_with_growing_pauses() -> Non
 def test_a_pass_ends_the_counting() -> None:
     unsure = hear(Probing(passed=10), said(UNSURE), POLICY, NOW)
 
-    assert hear(unsure, said(PASS), POLICY, NOW) == Probing(passed=25)
+    assert hear(unsure, said(PASS), POLICY, NOW) == Probing(passed=25, said="good")
 
 
 def test_a_fail_stays() -> None:

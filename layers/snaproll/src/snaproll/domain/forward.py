@@ -141,9 +141,11 @@ def _by_incompleteness(look: Look, memory: Memory) -> Assessment | None:
 def _by_completion(look: Look, memory: Memory) -> Assessment | None:
     if not look.succeeded:
         return None
+    probe = look.policy.health.probe
+    passed = f", and the probe {probe.function} passed it: {memory.probing.said}" if probe else ""
     return conclude(
         Verdict.PROMOTE,
         f"{len(look.healthy_new)} of {len(look.new)} instances were healthy on it through the bake "
-        f"of {format_duration(look.policy.refresh.bake)}",
+        f"of {format_duration(look.policy.refresh.bake)}{passed}",
         memory,
     )

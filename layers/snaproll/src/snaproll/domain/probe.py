@@ -111,9 +111,10 @@ def hear(probing: Probing, heard: Heard, policy: ProbePolicy, now: datetime) -> 
     change: dict[str, Any]
     match answer.verdict:
         case ProbeVerdict.PASS if heard.moment.occasion is Occasion.END_OF_BAKE:
-            change = {"passed_bake": True}
+            change = {"passed_bake": True, "said": answer.reason}
         case ProbeVerdict.PASS:
-            change = {"passed": max(probing.passed, heard.moment.percentage)}
+            passed = max(probing.passed, heard.moment.percentage)
+            change = {"passed": passed, "said": answer.reason}
         case ProbeVerdict.FAIL:
             change = {"failed": True, "asked": heard.moment, "said": answer.reason}
         case ProbeVerdict.INCONCLUSIVE:
