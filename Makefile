@@ -24,7 +24,8 @@ CHARTS_VENV := .venv-charts
 LAYER    := layers/snaproll
 BUILD    := build
 TRANSLATED := $(BUILD)/template.translated.json
-TEMPLATES  := template.yaml $(wildcard fleet/template.yaml)
+TEMPLATES  := template.yaml fleet/template.yaml
+SCRIPTS    := fleet/user-data.sh .ci/run .ci/find-python
 DEFINITION := statemachines/rollout.asl.yaml
 
 # Stamps: an environment is as new as the lock that it was installed from.
@@ -78,8 +79,9 @@ build: $(SAM) ## Build what would be deployed (sam build; needs Python 3.13)
 	  PATH="$$(dirname "$$python"):$$PATH" $(SAM_VENV)/bin/sam build
 
 .PHONY: docs
-docs: $(DEV) ## Write the parts of docs/ that are made from the code
+docs: $(DEV) ## Write what is made from the code: parts of docs/, user data in the fleet's template
 	$(BIN)/python -m tools.docs
+	$(BIN)/python -m tools.fleet
 
 .PHONY: presets
 presets: $(DEV) $(CHARTS) ## Measure the presets of the refresh in the embedded AWS; writes docs/presets.*
@@ -99,10 +101,11 @@ coverage: $(DEV) ## Run the tests and report the lines and branches that none re
 	$(BIN)/coverage report
 
 .PHONY: lint
-lint: $(DEV) ## Check style, format and the direction of imports
+lint: $(DEV) ## Check style, format, the direction of imports, and shell scripts
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/lint-imports --no-logo --no-cache
+	$(BIN)/shellcheck $(SCRIPTS)
 
 .PHONY: format
 format: $(DEV) ## Format the code and mend what ruff can mend
@@ -123,8 +126,8 @@ check-definition: $(NODE) $(DEFINITION) ## Check the state machine definition (n
 	.ci/node/node_modules/.bin/asl-validator --yaml-path $(DEFINITION)
 
 .PHONY: scan
-scan: $(SCAN) $(TRANSLATED) ## Scan the translated template for insecure settings
-	$(SCAN_VENV)/bin/checkov --config-file .ci/checkov.yaml --file $(TRANSLATED)
+scan: $(SCAN) $(TRANSLATED) ## Scan the templates for insecure settings
+	$(SCAN_VENV)/bin/checkov --config-file .ci/checkov.yaml --file $(TRANSLATED) fleet/template.yaml
 
 .PHONY: check-build
 check-build: build $(DEV) ## Build, measure the layer and start every built function (needs Linux)

@@ -60,7 +60,10 @@ class Scene(Stage):
             world, self.session, "snaproll", ROOT / "template.yaml", {"Environment": ENVIRONMENT}
         )
         self._machine = control["RolloutStateMachineArn"]
-        parameters = _fleet(world, self.session)
+        first = world.ec2.add_snapshot(
+            kms_key_id=_managed_key(self.session), size_gib=DATA_GIB, tags=dict(TAGS)
+        )
+        parameters = _fleet(self.session, first.id)
         made = _deployed(
             world, self.session, f"fleet-{FLEET}", ROOT / "fleet/template.yaml", parameters
         )
@@ -71,7 +74,7 @@ class Scene(Stage):
             template_id=made["LaunchTemplateId"],
             target_group=made["TargetGroupArn"],
             alarm="",
-            first_snapshot=parameters["SnapshotId"],
+            first_snapshot=first.id,
             key=_managed_key(self.session),
             volume=_writer(self.session, world),
             tags=TAGS,
@@ -94,19 +97,18 @@ class Scene(Stage):
         )
 
 
-def _fleet(world: World, session: boto3.Session) -> dict[str, str]:
-    """Give the parameters of the fleet's stack; its first data version is there already."""
+def _fleet(session: boto3.Session, first: str) -> dict[str, str]:
+    """Give the parameters of the fleet's stack; what it is to serve first is put where it looks."""
     subnets: Any = session.client("ec2").describe_subnets()["Subnets"][:3]
-    first = world.ec2.add_snapshot(
-        kms_key_id=_managed_key(session), size_gib=DATA_GIB, tags=dict(TAGS)
-    )
+    live = f"/snaproll/{ENVIRONMENT}/live/{FLEET}/snapshot"
+    session.client("ssm").put_parameter(Name=live, Value=first, Type="String")
     return {
         "Fleet": FLEET,
         "Environment": ENVIRONMENT,
         "SnapshotTagValue": TAGS["Dataset"],
         "VpcId": subnets[0]["VpcId"],
         "SubnetIds": ",".join(subnet["SubnetId"] for subnet in subnets),
-        "SnapshotId": first.id,
+        "LiveSnapshot": live,
         "DataVolumeSize": str(DATA_GIB),
         "DesiredCapacity": str(CAPACITY),
         "MaxSize": str(CAPACITY * 2),

@@ -150,8 +150,12 @@ def test_a_second_fleet_needs_only_its_own_stack(operator: Operator) -> None:
         "SnapshotTagValue": "two",
         "VpcId": subnets[0]["VpcId"],
         "SubnetIds": ",".join(subnet["SubnetId"] for subnet in subnets),
-        "SnapshotId": snapshots["Snapshots"][0]["SnapshotId"],
+        "LiveSnapshot": "/snaproll/demo/live/two/snapshot",
     }
+    operator.aws(
+        *("ssm", "put-parameter", "--name", values["LiveSnapshot"], "--type", "String"),
+        *("--value", snapshots["Snapshots"][0]["SnapshotId"]),
+    )
 
     operator.aws(
         *("cloudformation", "deploy", "--stack-name", "fleet-two"),

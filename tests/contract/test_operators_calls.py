@@ -158,13 +158,16 @@ def stacks(stage: Stage) -> Iterator[Call]:
         "Fleet": "two",
         "Environment": "demo",
         "SnapshotTagValue": "two",
-        "SnapshotId": stage.fleets["sec"].first_snapshot,
+        "LiveSnapshot": "/snaproll/demo/live/two/snapshot",
         "VpcId": subnets[0]["VpcId"],
         "SubnetIds": ",".join(subnet["SubnetId"] for subnet in subnets),
     }
     parameters = [{"ParameterKey": key, "ParameterValue": text} for key, text in values.items()]
     stack = {"StackName": "two"}
     create = stack | {"TemplateBody": FLEET_TEMPLATE.read_text(), "Parameters": parameters}
+    yield "cloudformation", "CreateStack", create
+    first = {"Value": stage.fleets["sec"].first_snapshot, "Type": "String"}
+    yield "ssm", "PutParameter", {"Name": "/snaproll/demo/live/two/snapshot"} | first
     yield "cloudformation", "CreateStack", create
     yield "cloudformation", "CreateStack", create | {"Capabilities": ["CAPABILITY_IAM"]}
     yield "cloudformation", "CreateStack", create | {"Capabilities": ["CAPABILITY_IAM"]}

@@ -173,9 +173,13 @@ def test_deleting_a_fleet_waits_for_its_instances(account: Account) -> None:
 
 
 def test_the_control_plane_is_created_and_deleted_but_for_its_ledger(account: Account) -> None:
+    # Longer than a request takes
+    s3 = account.client("s3")
+    s3.create_bucket(Bucket="templates")
+    s3.put_object(Bucket="templates", Key="it", Body=(ROOT / "template.yaml").read_bytes())
     account.cloudformation.create_stack(
         StackName="it",
-        TemplateBody=(ROOT / "template.yaml").read_text(),
+        TemplateURL="https://templates.s3.amazonaws.com/it",
         Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
     )
     assert account.settled() == "CREATE_COMPLETE"

@@ -47,7 +47,6 @@ CHECKS = {
     "fleet-healthy",
     "alarms-exist",
     "alarms-ok",
-    "probe-exists",
 }
 
 

@@ -11,8 +11,6 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from snaproll.domain.probe import Probing
-from snaproll.domain.probe_contract import Moment
 from snaproll.model import Value
 
 
@@ -25,8 +23,6 @@ class Verdict(StrEnum):
     ROLLED_BACK = "rolled_back"
     """Going back only: the fleet is whole again on its rollback target."""
     ESCALATE = "escalate"
-    PROBE = "probe"
-    """Ask the fleet's probe, then look again."""
 
 
 class Memory(Value):
@@ -51,7 +47,6 @@ class Memory(Value):
     """When the last look was."""
     quiet_looks: int = 0
     """Looks since the last one that saw something wrong."""
-    probing: Probing = Probing()
 
 
 class Assessment(Value):
@@ -59,8 +54,7 @@ class Assessment(Value):
 
     ``against_data`` tells that instances which run the candidate gave evidence against its data:
     only then is a snapshot quarantined. ``by_person`` tells that somebody stopped the refresh.
-    ``wait_seconds`` is how long to sleep if nothing signals. ``moment`` and ``attempt`` say what a
-    probe is to be asked.
+    ``wait_seconds`` is how long to sleep if nothing signals.
     """
 
     verdict: Verdict
@@ -69,8 +63,6 @@ class Assessment(Value):
     by_person: bool = False
     wait_seconds: int
     memory: Memory
-    moment: Moment | None = None
-    attempt: int = 0
 
 
 def conclude(

@@ -56,9 +56,7 @@ def start_refresh(request: ReleaseRequest, runtime: Runtime) -> RefreshStarted:
             )
         alarms = _guards(rollout, runtime)
         refresh_id = _start_or_find(
-            lambda: runtime.refreshes.start_forward(
-                group.name, wanted, policy.refresh, alarms, policy.bake_given_to_aws
-            ),
+            lambda: runtime.refreshes.start_forward(group.name, wanted, policy.refresh, alarms),
             claim,
             group,
             wanted,
