@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from snaproll.domain.fleet import FleetPolicy
+from snaproll.domain.probe_contract import ProbeAnswer, ProbeRequest
 from tools.definition import Transition, read, transitions
 
 DOCS: Final = Path(__file__).parents[1] / "docs"
@@ -82,12 +83,30 @@ def _table(states: dict[str, dict[str, Any]]) -> str:
 def fleet_schema() -> str:
     """The JSON Schema of a fleet parameter."""
     # In this mode defaults are written as people write them: 10m, not PT10M.
-    schema = FleetPolicy.model_json_schema(mode="serialization")
+    return _schema(FleetPolicy.model_json_schema(mode="serialization"))
+
+
+def probe_request_schema() -> str:
+    """The JSON Schema of what a probe is asked."""
+    return _schema(ProbeRequest.model_json_schema(mode="serialization"))
+
+
+def probe_answer_schema() -> str:
+    """The JSON Schema of what a probe answers."""
+    return _schema(ProbeAnswer.model_json_schema())
+
+
+def _schema(schema: dict[str, Any]) -> str:
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
-PAGES: Final = {"rollout-states.md": rollout_states, "fleet-schema.json": fleet_schema}
+PAGES: Final = {
+    "rollout-states.md": rollout_states,
+    "fleet-schema.json": fleet_schema,
+    "probe-request-schema.json": probe_request_schema,
+    "probe-answer-schema.json": probe_answer_schema,
+}
 """What is made, by its name under docs/."""
 
 

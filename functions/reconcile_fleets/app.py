@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from snaproll.contracts import ScheduleEvent
 from snaproll.runtime import handle
-from snaproll.steps.recover import reconcile_fleets
+from snaproll.steps.reconcile import reconcile_fleets
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

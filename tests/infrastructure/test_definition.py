@@ -15,13 +15,16 @@ import pytest
 from snaproll import errors
 from snaproll.domain.assessment import Verdict
 from snaproll.domain.ledger import Outcome
-from tools.definition import ROLLOUT, expression, reached, read, transitions
+from snaproll.domain.probe_contract import LONGEST_ANSWER
+from tools.definition import expression, reached, read, transitions
 
 ROOT = Path(__file__).parents[2]
 DEFINITION = read()
 STATES: Final[dict[str, dict[str, Any]]] = DEFINITION["States"]
 WAYS = transitions(STATES)
-TASKS = [name for name, state in STATES.items() if state["Type"] == "Task"]
+PROBE: Final = "ProbeInstances"
+"""The one state that runs somebody else's function."""
+TASKS = [name for name, state in STATES.items() if state["Type"] == "Task" and name != PROBE]
 ENDS = {name for name, state in STATES.items() if state["Type"] in {"Succeed", "Fail"}}
 FAILURES = [name for name, state in STATES.items() if state["Type"] == "Fail"]
 
@@ -210,20 +213,50 @@ def test_the_steps_that_change_something_prove_their_claim() -> None:
 def test_every_error_name_is_one_of_ours_or_documented() -> None:
     known = subclasses(errors.SnaprollError) | TRANSIENT_LAMBDA_ERRORS | {TIMEOUT}
     named = {
-        name
-        for state in STATES.values()
-        for it in ("Retry", "Catch")
-        for name in errors_in(state, it)
+        name for task in TASKS for it in ("Retry", "Catch") for name in errors_in(STATES[task], it)
     }
 
     assert named <= known
 
 
-def test_nothing_catches_everything() -> None:
-    text = ROLLOUT.read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", [name for name in STATES if name != PROBE])
+def test_nothing_but_the_question_to_the_probe_catches_everything(name: str) -> None:
+    assert not errors_in(STATES[name], "Catch") & {"States.ALL", "States.TaskFailed"}
+    assert not errors_in(STATES[name], "Retry") & {"States.ALL", "States.TaskFailed"}
 
-    assert "States.ALL" not in text
-    assert "States.TaskFailed" not in text
+
+# -- the probe ------------------------------------------------------------------------------------
+
+
+def test_whatever_comes_of_asking_the_probe_leads_back_to_the_watch() -> None:
+    assert {way.target for way in WAYS if way.source == PROBE} == {"WatchHealth"}
+    # States.ALL leaves that one out (developer guide, "Handling errors in Step Functions").
+    assert errors_in(STATES[PROBE], "Catch") == {"States.ALL", "States.DataLimitExceeded"}
+
+
+def test_the_probe_is_asked_as_the_fleet_says_and_for_as_long() -> None:
+    assert STATES[PROBE]["Resource"] == "arn:aws:states:::lambda:invoke"
+    assert STATES[PROBE]["Arguments"]["FunctionName"] == "{% $look.probe.function %}"
+    assert STATES[PROBE]["TimeoutSeconds"] == "{% $look.probe.timeout_seconds %}"
+
+
+def test_only_faults_of_the_service_are_retried_without_counting_as_a_try_of_the_probe() -> None:
+    (rule,) = STATES[PROBE]["Retry"]
+
+    assert set(rule["ErrorEquals"]) < TRANSIENT_LAMBDA_ERRORS
+    assert not set(rule["ErrorEquals"]) & {
+        # These are the probe's own: it ran, and how often it runs is the fleet's to say.
+        *("Lambda.ClientExecutionTimeoutException", "Lambda.Unknown"),
+        *("Runtime.ExitError", "Sandbox.Timedout"),
+    }
+    assert rule["JitterStrategy"] == "FULL"
+    assert rule["MaxAttempts"] <= 2
+
+
+def test_an_answer_is_cut_where_the_watch_can_see_that_it_was() -> None:
+    answer = STATES[PROBE]["Assign"]["heard"]["answer"]
+
+    assert f", 0, {LONGEST_ANSWER + 1})" in answer
 
 
 # -- variables ------------------------------------------------------------------------------------

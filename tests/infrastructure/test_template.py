@@ -24,6 +24,7 @@ WITHOUT_RESOURCE: Final = {
     "autoscaling:DescribeInstanceRefreshes": TAKES_NO_RESOURCE,
     "autoscaling:DescribeScalingActivities": TAKES_NO_RESOURCE,
     "cloudwatch:DescribeAlarms": "on a narrower resource it leaves composite alarms out",
+    "ec2:DescribeInstances": TAKES_NO_RESOURCE,
     "ec2:DescribeLaunchTemplateVersions": TAKES_NO_RESOURCE,
     "ec2:DescribeLaunchTemplates": TAKES_NO_RESOURCE,
     "ec2:DescribeSnapshots": TAKES_NO_RESOURCE,
@@ -54,6 +55,11 @@ NAMES: Final = {
     "StateMachineName",
     "TableName",
     "TopicName",
+}
+
+PROBES: Final = {
+    "Fn::Sub": "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}"
+    ":function:${ProbeFunctionPrefix}*"
 }
 
 Resource = dict[str, Any]
@@ -295,19 +301,41 @@ def test_a_fleet_is_changed_only_where_it_opted_in_to_this_environment(
     assert [statement for statement in on_fleets if statement["Condition"] != opted_in] == []
 
 
-def test_the_machine_may_invoke_the_functions_that_it_names_and_no_other(
+def test_the_machine_may_invoke_the_functions_that_it_names_probes_and_no_other(
     resources: dict[str, Resource],
 ) -> None:
     machine = resources["RolloutStateMachine"]["Properties"]
     named = {target_of(value) for value in machine["DefinitionSubstitutions"].values()}
-    allowed = {
-        target_of(function)
+    allowed = [
+        function
         for role, statement in statements(resources)
         if role == target_of(machine["RoleArn"]) and statement["Action"] == "lambda:InvokeFunction"
         for function in statement["Resource"]
-    }
+    ]
+    probes = [function for function in allowed if "Fn::Sub" in function]
 
-    assert allowed == named
+    assert probes == [PROBES]
+    assert {target_of(function) for function in allowed if function not in probes} == named
+
+
+def test_nobody_but_the_machine_may_invoke_a_probe_and_who_looks_for_one_sees_no_other_function(
+    resources: dict[str, Resource],
+) -> None:
+    machine = target_of(resources["RolloutStateMachine"]["Properties"]["RoleArn"])
+    on_functions = [
+        (role, statement)
+        for role, statement in statements(resources)
+        if role != machine
+        if any(action.startswith("lambda:") for action in listed(statement["Action"]))
+    ]
+
+    assert {role for role, _ in on_functions} == {
+        "InspectFleetFunctionRole",
+        "PreviewRolloutFunctionRole",
+    }
+    for _, statement in on_functions:
+        assert statement["Action"] == "lambda:GetFunctionConfiguration"
+        assert statement["Resource"] == PROBES
 
 
 # -- the state machine ----------------------------------------------------------------------------

@@ -163,12 +163,19 @@ def look(  # noqa: PLR0913 - each is one thing that a look sees, all of them opt
     taken_out: Mapping[str, str] | None = None,
     reason: str = "",
     rollback_reason: str = "",
+    percentage: int = 0,
     sections: Mapping[str, Any] | None = None,
 ) -> Look:
     """One look at a fleet of four; instances are healthy unless ``health`` says otherwise."""
     instances = [*old, *new]
     refresh = (
-        Refresh("refresh-1", status, reason=reason, rollback_reason=rollback_reason)
+        Refresh(
+            "refresh-1",
+            status,
+            reason=reason,
+            rollback_reason=rollback_reason,
+            percentage=percentage,
+        )
         if status
         else None
     )

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from snaproll.domain.fleet import (
-    BAKE_MARGIN,
     PRESETS,
     Fleet,
     FleetPolicy,
@@ -211,9 +210,35 @@ WRONG: list[tuple[str, dict[str, Any], list[str]]] = [
     ),
     ("an alarm without a name", {"health": {"alarms": [""]}}, ["health.alarms.0 = ''", "1"]),
     (
-        "a probe, which does not exist yet",
+        "a probe by its name alone",
         {"health": {"probe": "my-function"}},
-        ["health.probe = 'my-function'", "null"],
+        ["health.probe = 'my-function'", "must be a JSON object"],
+    ),
+    (
+        "a probe by its ARN",
+        {"health": {"probe": {"function": "arn:aws:lambda:us-east-1:111122223333:function:x"}}},
+        ["health.probe.function"],
+    ),
+    (
+        "a probe that may take longer than a function runs",
+        {"health": {"probe": {"function": "snaproll-probe-x", "timeout": "16m"}}},
+        ["timeout must be from 1s to 15m"],
+    ),
+    (
+        "pauses that a probe's tries do not fit into twice",
+        {
+            "health": {"probe": {"function": "snaproll-probe-x"}},
+            "refresh": {"checkpoint_wait": "8m"},
+        },
+        ["checkpoint_wait must be at least 9m", "the probe may take 4m30s with its tries"],
+    ),
+    (
+        "a bake that leaves no time for the probe",
+        {
+            "health": {"probe": {"function": "snaproll-probe-x"}},
+            "refresh": {"bake": "1d23h50m"},
+        },
+        ["bake must be at most 1d23h45m30s with this probe"],
     ),
     ("no group", {"auto_scaling_group": ""}, ["auto_scaling_group = ''", "1"]),
     ("a device that is a path", {"data_device": "/data"}, ["data_device = '/data'", "xvd"]),
@@ -297,7 +322,23 @@ def test_the_floor_never_asks_for_more_than_there_is(min_healthy: int, capacity:
 
 
 def test_the_bake_given_to_aws_is_longer_than_ours_so_that_the_last_look_falls_inside() -> None:
-    longest = RefreshPolicy(bake=timedelta(days=2) - BAKE_MARGIN)
+    longest = fleet(refresh={"bake": "1d23h50m"}).policy
 
-    assert RefreshPolicy().bake_given_to_aws == timedelta(minutes=40)
+    assert fleet().policy.bake_given_to_aws == timedelta(minutes=40)
     assert longest.bake_given_to_aws == timedelta(days=2)
+
+
+def test_a_probe_has_time_for_all_its_tries_before_aws_ends_the_bake() -> None:
+    probe = {"function": "snaproll-probe-x", "timeout": "30s", "tries": 4}
+    policy = fleet(health={"probe": probe}, refresh={"checkpoint_wait": "11m"}).policy
+
+    # Four answers, and pauses of 30 s, 1 min and 2 min between them
+    assert policy.bake_given_to_aws == timedelta(minutes=40) + timedelta(minutes=5, seconds=30)
+
+
+def test_pauses_may_be_short_where_the_probe_is_asked_about_the_whole_fleet_alone() -> None:
+    probe = {"function": "snaproll-probe-x"}
+
+    assert fleet(
+        health={"probe": probe}, refresh={"checkpoints": [100], "checkpoint_wait": "1m"}
+    ).policy.health.probe

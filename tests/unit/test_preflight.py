@@ -47,6 +47,7 @@ CHECKS = {
     "fleet-healthy",
     "alarms-exist",
     "alarms-ok",
+    "probe-exists",
 }
 
 

@@ -67,11 +67,12 @@ def test_it_does_not_pause_after_the_last() -> None:
 def test_every_instance_is_replaced_in_some_step_and_the_estimate_is_finite(
     low: int, high: int, checkpoints: list[int], capacity: int
 ) -> None:
-    policy = RefreshPolicy(
+    refresh = RefreshPolicy(
         min_healthy=max(low, high - 100), max_healthy=high, checkpoints=[*sorted(checkpoints), 100]
     )
+    policy = fleet().policy.model_copy(update={"refresh": refresh})
 
-    steps = steps_of(policy, capacity)
+    steps = steps_of(refresh, capacity)
 
     reached = [step.instances for step in steps]
     assert reached == sorted(set(reached))

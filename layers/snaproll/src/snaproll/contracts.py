@@ -24,6 +24,7 @@ from snaproll.domain.checks import Check, Report
 from snaproll.domain.fleet import Fleet, FleetName, FleetPolicy
 from snaproll.domain.ledger import Outcome, Phase, RefreshNote, Seen, Trigger
 from snaproll.domain.plan import SkipReason
+from snaproll.domain.probe_contract import Heard, ProbeRequest
 from snaproll.domain.release import Release, RollbackTarget
 from snaproll.domain.snapshot import SNAPSHOT_ID, snapshot_id_in
 from snaproll.model import StrictValue, Value
@@ -369,7 +370,7 @@ class WaitRequest(StrictValue):
 
 
 class WatchRequest(StrictValue):
-    """``WatchHealth``."""
+    """``WatchHealth``; ``heard`` is what came of asking the probe right before, if it was."""
 
     rollout: Rollout
     phase: Phase
@@ -377,12 +378,25 @@ class WatchRequest(StrictValue):
     target: RollbackTarget
     refresh: RefreshNote
     memory: Memory
+    heard: Heard | None = None
+
+
+class ProbeCall(StrictValue):
+    """How ``ProbeInstances`` is to ask the fleet's probe."""
+
+    function: str
+    timeout_seconds: int
+    request: ProbeRequest
 
 
 class Watched(Assessment):
-    """``WatchHealth``'s answer: the assessment, and what it knew of the signals."""
+    """``WatchHealth``'s answer: the assessment, and what it knew of the signals.
+
+    ``probe`` is there when the verdict is to ask.
+    """
 
     seen: Seen
+    probe: ProbeCall | None = None
 
 
 class RollBackRequest(StrictValue):

@@ -24,10 +24,12 @@ from snaproll.aws.events import Announcements
 from snaproll.aws.executions import Executions
 from snaproll.aws.fleets import Fleets
 from snaproll.aws.groups import Groups
+from snaproll.aws.instances import Instances
 from snaproll.aws.keys import Keys
 from snaproll.aws.launch_templates import LaunchTemplates
 from snaproll.aws.ledger import Ledger
 from snaproll.aws.live import LiveParameters
+from snaproll.aws.probes import Probes
 from snaproll.aws.refreshes import Refreshes
 from snaproll.aws.snapshots import Snapshots
 from snaproll.errors import InvalidRequestError
@@ -85,6 +87,16 @@ class Runtime:
     def alarms(self) -> Alarms:
         """CloudWatch alarms."""
         return Alarms(self.client("cloudwatch"))
+
+    @cached_property
+    def instances(self) -> Instances:
+        """EC2 instances."""
+        return Instances(self.client("ec2"))
+
+    @cached_property
+    def probes(self) -> Probes:
+        """Functions that test new instances."""
+        return Probes(self.client("lambda"), self.settings.probe_prefix)
 
     @cached_property
     def fleets(self) -> Fleets:

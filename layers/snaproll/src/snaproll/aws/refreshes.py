@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from snaproll.aws.groups import specification, version_in
@@ -84,7 +84,12 @@ class Refreshes:
                 return
 
     def start_forward(
-        self, group: str, version: TemplateVersion, policy: RefreshPolicy, alarms: Sequence[str]
+        self,
+        group: str,
+        version: TemplateVersion,
+        policy: RefreshPolicy,
+        alarms: Sequence[str],
+        bake: timedelta,
     ) -> str:
         """Start replacing instances with a version that is not saved on the group; its id.
 
@@ -96,7 +101,7 @@ class Refreshes:
             Auto Scaling refuses, or another refresh is active.
         """
         preferences = _preferences(policy)
-        preferences["BakeTime"] = int(policy.bake_given_to_aws.total_seconds())
+        preferences["BakeTime"] = int(bake.total_seconds())
         preferences["AutoRollback"] = True
         if policy.checkpoints:
             preferences["CheckpointPercentages"] = policy.checkpoints
@@ -182,4 +187,5 @@ def _refresh(raw: InstanceRefreshTypeDef) -> Refresh:
         reason=raw.get("StatusReason", ""),
         started=raw.get("StartTime"),
         rollback_reason=raw.get("RollbackDetails", {}).get("RollbackReason", ""),
+        percentage=raw.get("PercentageComplete", 0),
     )

@@ -11,6 +11,8 @@ from enum import StrEnum
 
 from pydantic import Field
 
+from snaproll.domain.probe import Probing
+from snaproll.domain.probe_contract import Moment
 from snaproll.model import Value
 
 
@@ -23,6 +25,8 @@ class Verdict(StrEnum):
     ROLLED_BACK = "rolled_back"
     """Going back only: the fleet is whole again on its rollback target."""
     ESCALATE = "escalate"
+    PROBE = "probe"
+    """Ask the fleet's probe, then look again."""
 
 
 class Memory(Value):
@@ -47,6 +51,7 @@ class Memory(Value):
     """When the last look was."""
     quiet_looks: int = 0
     """Looks since the last one that saw something wrong."""
+    probing: Probing = Probing()
 
 
 class Assessment(Value):
@@ -54,7 +59,8 @@ class Assessment(Value):
 
     ``against_data`` tells that instances which run the candidate gave evidence against its data:
     only then is a snapshot quarantined. ``by_person`` tells that somebody stopped the refresh.
-    ``wait_seconds`` is how long to sleep if nothing signals.
+    ``wait_seconds`` is how long to sleep if nothing signals. ``moment`` and ``attempt`` say what a
+    probe is to be asked.
     """
 
     verdict: Verdict
@@ -63,6 +69,8 @@ class Assessment(Value):
     by_person: bool = False
     wait_seconds: int
     memory: Memory
+    moment: Moment | None = None
+    attempt: int = 0
 
 
 def conclude(

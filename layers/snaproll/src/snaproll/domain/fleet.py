@@ -16,7 +16,8 @@ from pydantic import (
     model_validator,
 )
 
-from snaproll.domain.duration import Duration
+from snaproll.domain.duration import Duration, format_duration
+from snaproll.domain.probe import WHOLE, ProbePolicy
 from snaproll.model import StrictValue, Value
 
 FLEET_NAME = r"^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$"
@@ -166,11 +167,6 @@ class RefreshPolicy(StrictValue):
             raise ValueError("bake must be at most 1d23h50m")
         return self
 
-    @property
-    def bake_given_to_aws(self) -> timedelta:
-        """The refresh's own bake time: ours and a margin for the last assessment."""
-        return self.bake + BAKE_MARGIN
-
     def floor(self, capacity: int) -> int:
         """Smallest number of healthy instances allowed for a desired capacity."""
         return math.ceil(self.min_healthy * capacity / 100)
@@ -196,8 +192,12 @@ class HealthPolicy(StrictValue):
         default=timedelta(minutes=10),
         description="How long new instances may make no progress towards healthy.",
     )
-    probe: None = Field(
-        default=None, description="Reserved for a function that tests new instances; only null."
+    probe: ProbePolicy | None = Field(
+        default=None,
+        description=(
+            "A function that is asked at each checkpoint and at the end of the bake whether the "
+            "new instances serve the data well: docs/probe.md. Null: none is."
+        ),
     )
 
     @field_validator("unhealthy_grace")
@@ -230,6 +230,30 @@ class FleetPolicy(StrictValue):
     on_drift: Literal["alert"] = Field(
         default="alert", description="What to do when somebody else changes the release."
     )
+
+    @model_validator(mode="after")
+    def _time_for_the_probe(self) -> Self:
+        probe, refresh = self.health.probe, self.refresh
+        if probe is None:
+            return self
+        # The refresh's own look into a pause comes in its first half, if its event is lost.
+        pauses = any(percent < WHOLE for percent in refresh.checkpoints)
+        if pauses and refresh.checkpoint_wait < 2 * probe.longest:
+            raise ValueError(
+                f"checkpoint_wait must be at least {format_duration(2 * probe.longest)}: the "
+                f"probe may take {format_duration(probe.longest)} with its tries, and is to "
+                f"answer before the refresh goes on"
+            )
+        if self.bake_given_to_aws > MAX_REFRESH_WAIT:
+            most = MAX_REFRESH_WAIT - BAKE_MARGIN - probe.longest
+            raise ValueError(f"bake must be at most {format_duration(most)} with this probe")
+        return self
+
+    @property
+    def bake_given_to_aws(self) -> timedelta:
+        """The refresh's own bake time: ours, a margin for the last look, and the probe's time."""
+        probe = self.health.probe
+        return self.refresh.bake + BAKE_MARGIN + (probe.longest if probe else timedelta(0))
 
 
 class Fleet(Value):

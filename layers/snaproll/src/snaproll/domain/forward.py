@@ -7,6 +7,7 @@ from snaproll.domain.duration import format_duration
 from snaproll.domain.group import RefreshStatus
 from snaproll.domain.look import Look
 from snaproll.domain.pace import FLOOR_PATIENCE, wait_on
+from snaproll.domain.probing import judge_by_probe
 from snaproll.domain.remembering import remember
 from snaproll.domain.wording import counted, listed
 
@@ -24,11 +25,15 @@ def assess_forward(look: Look, memory: Memory) -> Assessment:
         _by_losses,
         _by_new_instances,
         _by_floor,
+        _by_incompleteness,
+        judge_by_probe,
         _by_completion,
     ):
         found = judge(look, memory)
         if found is not None:
-            return found
+            # What the probe found stands, whatever else is wrong by now.
+            proven_bad = found.verdict is Verdict.ROLL_BACK and memory.probing.failed
+            return found.model_copy(update={"against_data": found.against_data or proven_bad})
     return wait_on(look, memory, f"{look.summary()}; nothing speaks against it")
 
 
@@ -115,8 +120,8 @@ def _by_floor(look: Look, memory: Memory) -> Assessment | None:
     )
 
 
-def _by_completion(look: Look, memory: Memory) -> Assessment | None:
-    if look.refresh is None or look.refresh.status is not RefreshStatus.SUCCESSFUL:
+def _by_incompleteness(look: Look, memory: Memory) -> Assessment | None:
+    if not look.succeeded:
         return None
     if not look.members:
         return conclude(
@@ -130,9 +135,17 @@ def _by_completion(look: Look, memory: Memory) -> Assessment | None:
         return conclude(Verdict.ESCALATE, reason, memory)
     if look.unready_new or look.view.healthy_count() < max(1, look.floor):
         return wait_on(look, memory, f"{look.summary()}; the refresh is done, health is not")
+    return None
+
+
+def _by_completion(look: Look, memory: Memory) -> Assessment | None:
+    if not look.succeeded:
+        return None
+    probe = look.policy.health.probe
+    passed = f", and the probe {probe.function} passed it: {memory.probing.said}" if probe else ""
     return conclude(
         Verdict.PROMOTE,
         f"{len(look.healthy_new)} of {len(look.new)} instances were healthy on it through the bake "
-        f"of {format_duration(look.policy.refresh.bake)}",
+        f"of {format_duration(look.policy.refresh.bake)}{passed}",
         memory,
     )

@@ -53,7 +53,8 @@ class Refresh:
     """One instance refresh.
 
     ``desired`` is the launch template version it moves the group to, None when it names none by
-    number.
+    number. ``percentage`` is the share of the group that is new, healthy and warmed up, as Auto
+    Scaling counts it (API model ``InstanceRefresh``, PercentageComplete).
     """
 
     id: str
@@ -62,6 +63,7 @@ class Refresh:
     reason: str = ""
     started: datetime | None = None
     rollback_reason: str = ""
+    percentage: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from snaproll.domain.fleet import FleetPolicy
-from snaproll.domain.group import FleetView, Instance, Refresh
+from snaproll.domain.group import FleetView, Instance, Refresh, RefreshStatus
 from snaproll.domain.release import TemplateVersion
 
 
@@ -68,6 +68,11 @@ class Look:
     def healthy_new(self) -> list[Instance]:
         """New instances that serve."""
         return [one for one in self.new if self.view.healthy(one)]
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether Auto Scaling calls the refresh successful."""
+        return self.refresh is not None and self.refresh.status is RefreshStatus.SUCCESSFUL
 
     @property
     def firing(self) -> list[str]:

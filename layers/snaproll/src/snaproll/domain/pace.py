@@ -18,7 +18,8 @@ WAIT_SHARE_OF_AGE = 0.02
 LEAST_SHARE_OF_AGE = 0.01
 """Nor does a look come sooner than this share of the rollout's age after the one before, whatever
 there is to see: so the number of looks grows with the logarithm of a rollout's length, and the
-execution's history cannot fill up. Only signals and the end of the bake are not kept waiting."""
+execution's history cannot fill up. Only signals, the end of the bake and the tries of a probe are
+not kept waiting."""
 FLOOR_PATIENCE = timedelta(minutes=2)
 """How long a fleet may be below its floor: one instance may be replaced by Auto Scaling itself."""
 
@@ -32,14 +33,24 @@ def wait_on(look: Look, memory: Memory, reason: str) -> Assessment:
     wait = max(wait, LEAST_SHARE_OF_AGE * (look.now - look.started))
     if memory.baking_since is not None:
         # The last look before the release can become the group's own: just inside Baking.
-        baked = memory.baking_since + look.policy.refresh.bake
-        wait = min(wait, baked - look.now) if baked > look.now else wait
+        baked_at = memory.baking_since + look.policy.refresh.bake
+        wait = min(wait, baked_at - look.now) if baked_at > look.now else wait
+    again_at = memory.probing.again_at
+    if again_at is not None and again_at > look.now:
+        # There are few tries, and the refresh goes on if the last of them comes late.
+        wait = min(wait, again_at - look.now)
     return Assessment(
         verdict=Verdict.WAIT,
         reason=reason,
         wait_seconds=max(1, math.ceil(wait.total_seconds())),
         memory=memory,
     )
+
+
+def baked(look: Look, memory: Memory) -> bool:
+    """Whether the whole fleet has served the release for as long as its owner asks."""
+    since = memory.baking_since
+    return since is not None and look.now - since >= look.policy.refresh.bake
 
 
 def _longest_wait(look: Look) -> timedelta:

@@ -9,6 +9,7 @@ from snaproll.domain.checks import Check, Report, check, failures, not_checked, 
 from snaproll.domain.fleet import Fleet
 from snaproll.domain.group import FleetView, Refresh
 from snaproll.domain.group_checks import capacity_checks, group_checks, instance_types, missing_tags
+from snaproll.domain.probe_checks import ProbeFacts, probe_checks
 from snaproll.domain.release import TemplateVersion
 
 
@@ -31,7 +32,8 @@ class FleetEvidence:
     ``view`` is None when the group does not exist; ``template`` is None when the group saves no
     numbered version or the version is gone; ``alarms`` maps each alarm of the fleet's policy that
     exists to its state; ``rollback_snapshot_ready`` is None when the template names no snapshot;
-    ``by_hand`` tells that a person asked for a certain snapshot with a reason.
+    ``by_hand`` tells that a person asked for a certain snapshot with a reason; ``probe`` is None
+    when the fleet has none.
     """
 
     environment: str
@@ -41,6 +43,7 @@ class FleetEvidence:
     active_refresh: Refresh | None
     rollback_snapshot_ready: bool | None
     by_hand: bool = False
+    probe: ProbeFacts | None = None
 
 
 _PASSES_WITH_TIME = frozenset({"no-other-refresh", "fleet-healthy", "alarms-ok"})
@@ -87,6 +90,7 @@ def _checks(fleet: Fleet, evidence: FleetEvidence) -> list[Check]:
         *_template_checks(fleet, view, evidence),
         *_health_checks(fleet, view, by_hand=evidence.by_hand),
         *_alarm_checks(fleet, evidence.alarms, by_hand=evidence.by_hand),
+        *probe_checks(fleet, evidence.probe),
     ]
 
 

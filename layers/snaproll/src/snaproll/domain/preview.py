@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from snaproll.domain.checks import Report
 from snaproll.domain.duration import Duration, format_duration
-from snaproll.domain.fleet import Fleet, RefreshPolicy
+from snaproll.domain.fleet import Fleet, FleetPolicy, RefreshPolicy
 from snaproll.domain.release import RollbackTarget
 from snaproll.domain.wording import counted
 from snaproll.model import Value
@@ -66,11 +66,12 @@ def _at_once(policy: RefreshPolicy, capacity: int) -> int:
     return max(1, surplus)
 
 
-def duration_of(policy: RefreshPolicy, steps: list[Step]) -> timedelta:
+def duration_of(fleet: FleetPolicy, steps: list[Step]) -> timedelta:
     """Estimate how long it takes from start to live."""
+    policy = fleet.refresh
     batches = sum(step.batches for step in steps)
     pauses = sum((step.pause for step in steps), timedelta(0))
-    return batches * (policy.warmup + ASSUMED_START) + pauses + policy.bake_given_to_aws
+    return batches * (policy.warmup + ASSUMED_START) + pauses + fleet.bake_given_to_aws
 
 
 def preview(
@@ -85,7 +86,7 @@ def preview(
     """Say what a rollout of a snapshot to a fleet of this desired capacity would do."""
     policy = fleet.policy.refresh
     steps = steps_of(policy, capacity)
-    estimate = duration_of(policy, steps)
+    estimate = duration_of(fleet.policy, steps)
     ready = gate.passed and preflight.passed
     source = str(target.template) if target else "the group's launch template version"
     was = (target.snapshot if target else None) or "no snapshot"
@@ -124,4 +125,16 @@ def _changes(fleet: Fleet, *, snapshot: str, was: str, source: str, capacity: in
         f"Once it is proven, the group and the launch template's default name the new version, "
         f"{snapshot} is tagged live and {was} previous."
     )
-    return [version, instances, proven]
+    return [version, instances, *_questions(fleet.policy), proven]
+
+
+def _questions(policy: FleetPolicy) -> list[str]:
+    probe = policy.health.probe
+    if probe is None:
+        return []
+    shares = "".join(f"at {percent} %, " for percent in policy.refresh.checkpoints)
+    asked = (
+        f"The probe {probe.function} is asked {shares}and at the end of the bake, up to "
+        f"{counted(probe.tries, 'time')} each; nothing is promoted that it does not pass."
+    )
+    return [asked]

@@ -43,6 +43,7 @@ def remember(look: Look, memory: Memory) -> Memory:
         baking_since=(memory.baking_since or look.now) if baking else memory.baking_since,
         looked_at=look.now,
         quiet_looks=0 if wrong else memory.quiet_looks + 1,
+        probing=memory.probing,
     )
 
 

@@ -41,6 +41,7 @@ def inspect_fleet(request: StepRequest, runtime: Runtime) -> FleetReport:
         template=template,
         alarms=runtime.alarms.states(policy.health.alarms),
         by_hand=request.rollout.by_hand is not None,
+        probe=runtime.probes.find(probe.function) if (probe := policy.health.probe) else None,
         active_refresh=runtime.refreshes.active(view.group.name) if view else None,
         rollback_snapshot_ready=(
             _launchable(template.data_snapshot, runtime)

@@ -1,4 +1,4 @@
-"""Rollouts that died, and fleets that nothing started: one function of one fleet each.
+"""Rollouts that died: somebody goes on with them, or the fleet is held.
 
 ``recover`` is run when an execution ends badly, and by the scheduled comparison.
 """
@@ -9,29 +9,19 @@ from snaproll.aws.executions import GONE
 from snaproll.aws.ledger import Change
 from snaproll.contracts import (
     ExecutionEvent,
-    Reconciled,
     Recorded,
-    ScheduleEvent,
 )
 from snaproll.domain.claims import (
     MOST_TAKEOVERS,
-    forget_successor,
-    name_next,
     name_successor,
     prove_claim,
     stop_claim,
 )
-from snaproll.domain.fleet import Fleet
-from snaproll.domain.ledger import Claim, FleetState, Outcome, Successor, Trigger
-from snaproll.domain.plan import newer_live
-from snaproll.domain.snapshot import Snapshot, data_time
-from snaproll.domain.trouble import may_retry
+from snaproll.domain.ledger import Claim, FleetState, Outcome, Successor
 from snaproll.errors import ClaimLostError
 from snaproll.runtime import Runtime
 from snaproll.steps.claim import start_successor
 from snaproll.steps.ending import Ending, end_rollout
-from snaproll.steps.plan import newest_eligible
-from snaproll.steps.snapshot import data_time_of, what_runs
 
 _ALIVE = frozenset({"RUNNING", "PENDING_REDRIVE"})
 _ABORTED = "ABORTED"
@@ -106,61 +96,8 @@ def _end(fleet: str, claim: Claim, outcome: Outcome, reason: str, runtime: Runti
         return f"Somebody else was faster. {lost}"
 
 
-def reconcile_fleets(_: ScheduleEvent, runtime: Runtime) -> Reconciled:
-    """Compare what is with what should be, for every fleet, and start what is missing."""
-    stopped = runtime.stop_reason()
-    if stopped is not None:
-        return Reconciled(message=f"Stopped: {stopped}.", done=[])
-    done = []
-    for fleet in runtime.fleets.all():
-        if isinstance(fleet, Fleet):
-            done.append(f"{fleet.name}: {_reconcile(fleet, runtime)}")
-        else:
-            done.append(f"{fleet.fleet}: {fleet.problem}")
-    return Reconciled(message=f"{len(done)} fleets compared.", done=done)
-
-
-def _over(successor: Successor, runtime: Runtime) -> bool:
+def over(successor: Successor, runtime: Runtime) -> bool:
+    """Whether an execution that was named ran, and runs no more."""
     machine = runtime.settings.rollout_machine
     arn = f"{machine.replace(':stateMachine:', ':execution:')}:{successor.name}"
     return runtime.executions.status(arn) not in (*_ALIVE, GONE)
-
-
-def _reconcile(fleet: Fleet, runtime: Runtime) -> str:
-    state = runtime.ledger.state(fleet.name)
-    if state.claim is not None:
-        status = runtime.executions.status(state.claim.execution)
-        return recover(fleet.name, status, runtime)
-    if state.successor is not None:
-        if not _over(state.successor, runtime):
-            return f"Started {start_successor(fleet.name, state, runtime)}."
-        # It ran, and found nothing to do: it left no claim that would have cleared its name.
-        state = runtime.ledger.change(
-            fleet.name, lambda before: Change(forget_successor(before, state.successor))
-        )
-    return _start_newest(fleet, state, runtime)
-
-
-def _runs_already(fleet: Fleet, newest: Snapshot, runtime: Runtime) -> bool:
-    _, running = what_runs(fleet, runtime)
-    at, since = data_time(newest).at, data_time_of(running, runtime)
-    return at is not None and since is not None and at <= since
-
-
-def _start_newest(fleet: Fleet, state: FleetState, runtime: Runtime) -> str:
-    if state.hold is not None and state.hold.stands(runtime.now()):
-        return f"Held: {state.hold.reason}"
-    if not may_retry(state, runtime.now()):
-        return "Waits before it tries again."
-    newest = newest_eligible(fleet, runtime)
-    if newest is None or newer_live(state, newest) is not None:
-        return "Nothing to do."
-    if state.live is None and _runs_already(fleet, newest, runtime):
-        return "Nothing to do: the fleet has served it since before snaproll came."
-
-    def transition(before: FleetState) -> Change:
-        return Change(name_next(fleet.name, before, newest.id, Trigger.RECONCILE, runtime.now()))
-
-    named = runtime.ledger.change(fleet.name, transition)
-    started = start_successor(fleet.name, named, runtime)
-    return f"Started {started}." if started else "Nothing to do."

@@ -56,7 +56,9 @@ def start_refresh(request: ReleaseRequest, runtime: Runtime) -> RefreshStarted:
             )
         alarms = _guards(rollout, runtime)
         refresh_id = _start_or_find(
-            lambda: runtime.refreshes.start_forward(group.name, wanted, policy.refresh, alarms),
+            lambda: runtime.refreshes.start_forward(
+                group.name, wanted, policy.refresh, alarms, policy.bake_given_to_aws
+            ),
             claim,
             group,
             wanted,

@@ -6,12 +6,14 @@ from snaproll.contracts import Watched, WatchRequest
 from snaproll.domain.assessment import Assessment, Verdict
 from snaproll.domain.back import assess_back
 from snaproll.domain.forward import assess_forward
+from snaproll.domain.group import FleetView
 from snaproll.domain.ledger import Claim, Phase, Seen
 from snaproll.domain.look import Look
 from snaproll.domain.remembering import missing
 from snaproll.domain.signals import shorten_after_wake
 from snaproll.runtime import Runtime
 from snaproll.steps.claim import proven
+from snaproll.steps.probe import listen, question_of
 
 
 def watch_health(request: WatchRequest, runtime: Runtime) -> Watched:
@@ -21,20 +23,26 @@ def watch_health(request: WatchRequest, runtime: Runtime) -> Watched:
     ------
     ClaimLostError
         The rollout lost its claim.
+    NotYetVisibleError
+        The fleet's probe is due, and EC2 does not show the new instances.
     """
     rollout = request.rollout
     # Before anything is described: a signal after this line is told from one before it.
     state = runtime.ledger.state(rollout.fleet)
     claim = proven(rollout, state)
     seen = Seen(signals=state.signals, woken_at=state.woken_at, at=runtime.now())
-    assessment = _assess(request, claim, runtime)
+    view = runtime.groups.view(rollout.policy.auto_scaling_group)
+    request = listen(request, runtime)
+    assessment = _assess(request, claim, view, runtime)
     wait = shorten_after_wake(assessment.wait_seconds, seen, runtime.now())
-    return Watched(**{**assessment.model_dump(), "wait_seconds": wait}, seen=seen)
+    question = question_of(request, assessment, view, runtime)
+    return Watched(**{**assessment.model_dump(), "wait_seconds": wait}, seen=seen, probe=question)
 
 
-def _assess(request: WatchRequest, claim: Claim, runtime: Runtime) -> Assessment:
+def _assess(
+    request: WatchRequest, claim: Claim, view: FleetView | None, runtime: Runtime
+) -> Assessment:
     policy = request.rollout.policy
-    view = runtime.groups.view(policy.auto_scaling_group)
     if view is None:
         return Assessment(
             verdict=Verdict.ESCALATE,
@@ -45,7 +53,12 @@ def _assess(request: WatchRequest, claim: Claim, runtime: Runtime) -> Assessment
     forward = request.phase is Phase.FORWARD
     if forward and claim.stop is not None:
         return Assessment(
-            verdict=Verdict.ROLL_BACK, reason=claim.stop, wait_seconds=0, memory=request.memory
+            verdict=Verdict.ROLL_BACK,
+            reason=claim.stop,
+            # What the probe found a moment before stands all the same.
+            against_data=request.memory.probing.failed,
+            wait_seconds=0,
+            memory=request.memory,
         )
     by_hand = request.rollout.by_hand is not None
     gone = missing(view, request.memory) if forward else []
