@@ -12,17 +12,22 @@ from tests.simulation.schedule import (
     AlarmIsHeld,
     CallsFail,
     CapacityChanges,
+    ComparisonRuns,
     Entry,
     EnvironmentStops,
     EventTravels,
     Failure,
     FleetSetup,
+    InvocationsFail,
     OperatorAborts,
     OperatorAsks,
     OperatorRedrives,
     OperatorStarts,
+    ReadsLag,
     Schedule,
     SnapshotCompletes,
+    Unrun,
+    most_times,
 )
 
 MOST_ROLLOUTS = 3
@@ -67,6 +72,19 @@ _EVENT_FUNCTIONS = {
     "DispatchSnapshotFunction": ("StartExecution",),
     "SignalRolloutFunction": ("PutItem", "SendTaskSuccess"),
 }
+_BAD_MOMENTS = (
+    "ClaimFleet",
+    "ValidateSnapshot",
+    "UpdateLaunchTemplate",
+    "StartRefresh",
+    "AwaitSignal",
+    "WatchHealth",
+    "PromoteRelease",
+    "RollBack",
+    "DeleteTemplateVersion",
+    "ReleaseFleet",
+)
+"""States in which an abort leaves something half done."""
 _SOURCES = ("aws.autoscaling", "aws.autoscaling", "aws.cloudwatch", "aws.states", "snaproll")
 _LOSSY = ("aws.autoscaling", "aws.ec2", "aws.states")
 """Sources whose events AWS delivers on a best-effort basis."""
@@ -75,29 +93,49 @@ _CHECKPOINTS = ((), (25, 100), (10, 50, 100), (50, 100), (1, 100))
 
 _GAPS = ((0.0, 10.0), (0.0, 20 * MINUTE), (20 * MINUTE, HOUR), (2 * HOUR, 3 * HOUR))
 
-_SDK_TRIES = 3
-_MOST_FAILED_RUNS = 2
-"""Failures of one function that come through to its caller, for one entry. Lambda tries an event
-three times in all and a state eight times: with more, an event would be lost for good or an
-execution would die, and this simulation has neither reconcile nor recover."""
-
 
 def schedule_of(seed: int, most_rollouts: int = MOST_ROLLOUTS) -> Schedule:
     """Make the schedule of a seed: the same in every process and on every machine."""
     dice = Random(seed)
-    fleet = _fleet(dice)
+    fleets = [_fleet(dice)]
     rollouts = list(_rollouts(dice, dice.randint(1, most_rollouts)))
-    span = rollouts[-1].at + HOUR
-    entries = [*rollouts, *_noise(dice, fleet, span)]
-    # Dice of their own: what a seed did before there were people in it, it still does.
-    entries += _people(Random(~seed), rollouts[0].at, span)
-    entries += _repairs(Random(f"repairs {seed}"), rollouts[0].at)
+    first, span = rollouts[0].at, rollouts[-1].at + HOUR
+    entries: list[Entry] = [*rollouts, *_noise(dice, fleets[0], span)]
+    # Dice of their own for each kind: adding one changes nothing of what a seed did before.
+    entries += _people(Random(~seed), first, span)
+    entries += _urgent(Random(f"urgent {seed}"), first)
+    entries += _service_faults(Random(f"services {seed}"), first, span)
+    entries += _lag(Random(f"lag {seed}"), first, span)
+    fleets += _more_fleets(Random(f"fleets {seed}"))
+    entries = list(_spread(Random(f"spread {seed}"), entries, len(fleets)))
     return Schedule(
         seed=seed,
         world_seed=dice.getrandbits(32),
-        fleet=fleet,
+        fleets=tuple(fleets),
         entries=tuple(sorted(entries, key=lambda entry: entry.at)),
     )
+
+
+# -- fleets ---------------------------------------------------------------------------------------
+
+
+def _more_fleets(dice: Random) -> list[FleetSetup]:
+    return [_fleet(dice) for _ in range(dice.choice((0, 0, 0, 0, 1, 1, 2)))]
+
+
+def _spread(dice: Random, entries: list[Entry], fleets: int) -> Iterator[Entry]:
+    """Let things happen to all the fleets; a person starts only what the fleet itself has."""
+    labels: dict[str, int] = {}
+    for entry in sorted(entries, key=lambda entry: entry.at):
+        if fleets == 1 or "fleet" not in type(entry).model_fields:
+            yield entry
+            continue
+        fleet = dice.randrange(fleets)
+        if isinstance(entry, SnapshotCompletes):
+            labels[entry.label] = fleet
+        if isinstance(entry, OperatorStarts) and entry.snapshot != LATEST:
+            fleet = labels[entry.snapshot]
+        yield entry.model_copy(update={"fleet": fleet})
 
 
 def _fleet(dice: Random) -> FleetSetup:
@@ -188,13 +226,6 @@ def _noise(dice: Random, fleet: FleetSetup, span: float) -> Iterator[Entry]:
         yield from _alarm(dice, dice.uniform(0, span))
 
 
-def _repairs(dice: Random, first: float) -> Iterator[Entry]:
-    """People who cannot wait for what runs: mostly into the middle of the first rollout."""
-    for _ in range(dice.choice((0, 0, 0, 0, 0, 0, 0, 1, 1, 2))):
-        at = first + dice.uniform(0, dice.choice((10.0, 5 * MINUTE, 40 * MINUTE, 2 * HOUR)))
-        yield OperatorAsks(at=at, what="repair" if dice.random() < 0.6 else "stay")
-
-
 def _people(dice: Random, first: float, span: float) -> Iterator[Entry]:
     """What people do to it, and events that never come."""
     if dice.random() < 0.25:
@@ -222,7 +253,6 @@ def _people(dice: Random, first: float, span: float) -> Iterator[Entry]:
 
 def _fault(dice: Random, function: str, changing: tuple[str, ...], span: float) -> CallsFail:
     failure = dice.choice(list(Failure))
-    tries = 1 if failure.deadly else _SDK_TRIES
     aimed = changing and dice.random() < 0.5
     return CallsFail(
         # Early ones meet the first rollout, which is the only one that every seed has.
@@ -231,8 +261,49 @@ def _fault(dice: Random, function: str, changing: tuple[str, ...], span: float) 
         operation=dice.choice(changing) if aimed else None,
         nth=dice.choice((1, 1, 2)) if aimed else dice.randint(1, 10),
         failure=failure,
-        times=dice.randint(1, _MOST_FAILED_RUNS * tries),
+        times=dice.randint(1, most_times(failure)),
     )
+
+
+def _urgent(dice: Random, first: float) -> Iterator[Entry]:
+    """People who cannot wait for what runs: mostly into the middle of the first rollout."""
+    for _ in range(dice.choice((0, 0, 0, 0, 0, 0, 0, 1, 1, 2))):
+        at = first + dice.uniform(0, dice.choice((10.0, 5 * MINUTE, 40 * MINUTE, 2 * HOUR)))
+        yield OperatorAsks(at=at, what="repair" if dice.random() < 0.6 else "stay")
+    if dice.random() < 0.1:
+        # Once the rollout is in the middle of something, whenever that is.
+        state = dice.choice(_BAD_MOMENTS)
+        yield OperatorAborts(at=first, state=state)
+        if dice.random() < 0.4:
+            yield OperatorRedrives(at=first + dice.uniform(0, HOUR))
+    if dice.random() < 0.1:
+        yield OperatorAsks(at=first + dice.uniform(0, HOUR), what="preview")
+    if dice.random() < 0.1:
+        yield OperatorAsks(at=first + dice.uniform(HOUR, 3 * HOUR), what="lift")
+
+
+def _service_faults(dice: Random, first: float, span: float) -> Iterator[Entry]:
+    """Functions that are not run, or run twice, and a comparison at any moment."""
+    functions = [*_STEPS, *_EVENT_FUNCTIONS, "RecoverRolloutFunction", "ReconcileFleetsFunction"]
+    for _ in range(dice.choice((0, 0, 1, 2))):
+        yield InvocationsFail(
+            at=0.0 if dice.random() < 0.5 else dice.uniform(0, span),
+            function=dice.choice(functions),
+            nth=dice.randint(1, 3),
+            failure=dice.choice(list(Unrun)),
+            times=dice.randint(1, 4),
+        )
+    if dice.random() < 0.3:
+        yield ComparisonRuns(at=first + dice.uniform(0, dice.choice((10.0, HOUR, span))))
+
+
+def _lag(dice: Random, first: float, span: float) -> Iterator[Entry]:
+    if dice.random() < 0.2:
+        yield ReadsLag(
+            at=dice.choice((0.0, first, dice.uniform(0, span))),
+            lag=dice.uniform(1.0, 20.0),
+            seconds=dice.choice((MINUTE, HOUR, 2 * span)),
+        )
 
 
 def _alarm(dice: Random, at: float) -> Iterator[AlarmIsHeld]:

@@ -1,17 +1,26 @@
-"""Carries a schedule's faults into a world: calls that fail, events that travel badly."""
+"""Carries a schedule's faults into a world: calls that fail, reads that lag, events that stray."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 
-from embedded.world.errors import AwsError, FunctionDiedError
+from embedded.world.errors import AwsError, FunctionDiedError, FunctionTimedOutError
 from embedded.world.eventbridge.service import Event
 from embedded.world.faults import Call
 from embedded.world.world import World
-from tests.simulation.schedule import PROMPT, CallsFail, EventTravels, Failure
+from tests.simulation.schedule import (
+    PROMPT,
+    CallsFail,
+    EventTravels,
+    Failure,
+    InvocationsFail,
+    ReadsLag,
+    Unrun,
+)
 
 Note = Callable[[str], None]
 
@@ -31,6 +40,16 @@ _SERVER_ERROR = {
 }
 """Likewise for a fault of the service's own; the others say InternalFailure."""
 
+_DENIED = {
+    "autoscaling": "AccessDenied",
+    "cloudwatch": "AccessDenied",
+    "ec2": "UnauthorizedOperation",
+    "elbv2": "AccessDenied",
+}
+"""Likewise for a missing permission; the others say AccessDeniedException."""
+_INVOKERS = ("states:", "lambda.")
+"""Who runs functions: Step Functions and Lambda's own queue."""
+
 
 @dataclass
 class _ArmedFault:
@@ -47,6 +66,13 @@ class _ArmedTravel:
     met: int = 0
 
 
+@dataclass
+class _ArmedInvocation:
+    entry: InvocationsFail
+    met: int = 0
+    hit: int = 0
+
+
 class Injections:
     """The faults in force. ``note`` is told of each that strikes."""
 
@@ -55,6 +81,7 @@ class Injections:
         self._note = note
         self._faults: dict[str, list[_ArmedFault]] = {}
         self._travels: dict[str, list[_ArmedTravel]] = {}
+        self._invocations: dict[str, list[_ArmedInvocation]] = {}
         self._next_arrivals: Sequence[float] | None = None
         world.faults.before_effect(self._before)
         world.faults.after_effect(self._after)
@@ -68,6 +95,16 @@ class Injections:
         """Let an event of a source travel badly from now on."""
         self._travels.setdefault(entry.source, []).append(_ArmedTravel(entry))
 
+    def arm_invocation(self, entry: InvocationsFail) -> None:
+        """Let invocations of a function go wrong from now on."""
+        self._invocations.setdefault(entry.function, []).append(_ArmedInvocation(entry))
+
+    def lag(self, entry: ReadsLag) -> None:
+        """Let reads lag for a while from now on."""
+        until = self._world.clock.now() + timedelta(seconds=entry.seconds)
+        self._world.reads.lag(entry.lag, until=until)
+        self._note(f"reads lag by {entry.lag:.1f} s for {entry.seconds:.0f} s")
+
     def next_arrives(self, arrivals: Sequence[float]) -> None:
         """Say when the very next event arrives."""
         self._next_arrivals = arrivals
@@ -75,6 +112,9 @@ class Injections:
     # -- calls ------------------------------------------------------------------------------------
 
     def _before(self, call: Call) -> None:
+        if call.operation == "Invoke" and call.caller.startswith(_INVOKERS):
+            self._before_invocation(call)
+            return
         for armed in self._faults.get(call.caller, ()):
             entry = armed.entry
             if entry.operation not in (None, call.operation):
@@ -87,7 +127,37 @@ class Injections:
             else:
                 self._strike(entry.failure, call)
 
+    def _before_invocation(self, call: Call) -> None:
+        for armed in self._invocations.get(self._logical(call), ()):
+            entry = armed.entry
+            armed.met += 1
+            if not entry.nth <= armed.met < entry.nth + entry.times:
+                continue
+            if entry.failure is Unrun.UNHEARD:
+                armed.hit = call.number
+                continue
+            self._note(f"{entry.function} {entry.failure}")
+            if entry.failure is Unrun.THROTTLED:
+                raise AwsError("TooManyRequestsException", "Rate Exceeded.", http_status=429)
+            raise AwsError("ServiceException", "An internal error occurred.", http_status=500)
+
+    def _after_invocation(self, call: Call) -> None:
+        for armed in self._invocations.get(self._logical(call), ()):
+            if armed.hit == call.number:
+                self._note(f"{armed.entry.function} {armed.entry.failure}")
+                raise AwsError("ServiceException", "An internal error occurred.", http_status=500)
+
+    def _logical(self, call: Call) -> str:
+        if not self._invocations:
+            return ""
+        bare = str(call.params["FunctionName"]).rsplit(":", 1)[-1]
+        spec = self._world.awslambda.find(bare)
+        return spec.logical_id if spec else ""
+
     def _after(self, call: Call) -> None:
+        if call.operation == "Invoke" and call.caller.startswith(_INVOKERS):
+            self._after_invocation(call)
+            return
         for armed in self._faults.get(call.caller, ()):
             if armed.hit == call.number:
                 self._strike(armed.entry.failure, call)
@@ -99,6 +169,12 @@ class Injections:
         match failure:
             case Failure.DIES_BEFORE | Failure.DIES_AFTER:
                 raise FunctionDiedError
+            case Failure.TIME_IS_UP:
+                raise FunctionTimedOutError
+            case Failure.DENIED:
+                code = _DENIED.get(call.service, "AccessDeniedException")
+                what = f"not authorized to perform {call.service}:{call.operation}"
+                raise AwsError(code, what, http_status=403)
             case Failure.THROTTLED:
                 code = _THROTTLING.get(call.service, "ThrottlingException")
                 raise AwsError(code, "Rate exceeded")

@@ -20,7 +20,11 @@ from tests.simulation.schedule import FleetSetup
 
 _READING = ("Describe", "Get", "List", "Query")
 _FLEET_SERVICES = frozenset({"autoscaling", "ec2", "elbv2"})
-_GATE, _LOOK = "ValidateSnapshotFunction", "WatchHealthFunction"
+_GATE, _PREFLIGHT, _LOOK = (
+    "ValidateSnapshotFunction",
+    "InspectFleetFunction",
+    "WatchHealthFunction",
+)
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,22 @@ class Rollout:
     versions: list[int] = field(default_factory=list)
     capacity: int = 0
     """Desired capacity when its newest refresh started."""
+    fleet_was_whole: bool = False
+    """Whether every instance was healthy when its preflight last looked."""
+    claimed: bool = False
+    """Whether it ever held the claim."""
+    taken_over: bool = False
+    """Whether another execution took its claim."""
+    went_back: bool = False
+    """Whether it made older data live, as a person asked."""
+    died: bool = False
+    """Whether it ended without an outcome: aborted, or of an infrastructure error."""
+
+    @property
+    def automatic(self) -> bool:
+        """Whether nobody asked for it in person."""
+        planned: Document | None = self.execution.variables.get("rollout")
+        return bool(planned and planned.value and planned.value["trigger"] != "person")
 
     @property
     def name(self) -> str:
@@ -89,6 +109,8 @@ class Step:
     quarantined: Sequence[str] = ()
     """Snapshots that were quarantined."""
     ledger_written: bool = False
+    before: Rollout | None = None
+    """The rollout that held the claim before this step."""
 
 
 class Observer:
@@ -99,6 +121,16 @@ class Observer:
         self.setup = setup
         self.live = Live(scene.fleet.first_snapshot, scene.saved_version)
         self.ledger: Item = {}
+        self.snapshots: list[str] = []
+        """Those that completed since the beginning."""
+        self.stopped_until: datetime | None = None
+        """Until when the environment was, or is, stopped."""
+        self.dead_since: datetime | None = None
+        """Since when the claim belongs to an execution that does not run."""
+        self.queued: Item | None = None
+        """What waited for the fleet when that was last looked at."""
+        self.changers: list[Rollout] = []
+        """The rollouts that changed the fleet, in their order."""
         self.rollouts: dict[str, Rollout] = {}
         """Every execution by its ARN."""
         self.running: dict[str, Rollout] = {}
@@ -112,7 +144,7 @@ class Observer:
         self._refreshes = 0
         self._next_version = world.ec2.template(scene.fleet.template_id).next_number
         self._configuration: object = None
-        self._quarantined: set[str] = set()
+        self._quarantined: list[str] = []
         self._alarmed_at: datetime | None = None
         self._failed: set[str] = set()
         """Snapshots of which an instance failed its health checks."""
@@ -131,21 +163,29 @@ class Observer:
         actor = self._actor(ended) if calls else None
         if actor is not None:
             self._follow_actor(actor, calls)
-        written = any(one.service == "dynamodb" and not _reads(one) for one in calls)
+        before = self.claimant
+        written = any(self._is_written(one) for one in calls)
         if written:
-            before, self.ledger = self.claimant, self.scene.state()
+            self.ledger = self.scene.state()
             self._inherit(before)
+        self._follow_claim()
         quarantined = self._new_quarantines(actor) if written else ()
         return Step(
             actor=actor,
-            changes=[one for one in calls if one.service in _FLEET_SERVICES and not _reads(one)],
+            changes=[one for one in calls if self._is_changed(one, actor)],
             launches=launches,
             refreshes=self._new_refreshes(),
             versions=self._new_versions(),
             ended=ended,
             quarantined=quarantined,
             ledger_written=written,
+            before=before,
         )
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is going on, or will by itself."""
+        return bool(self.running) or "claim" in self.ledger
 
     @property
     def claimant(self) -> Rollout | None:
@@ -153,13 +193,46 @@ class Observer:
         claim = self.ledger.get("claim")
         return self.rollouts.get(claim["execution"]) if claim else None
 
+    def _is_written(self, call: Call) -> bool:
+        """Whether a call may have written the fleet's items."""
+        return call.service == "dynamodb" and not _reads(call)
+
+    def _is_changed(self, call: Call, actor: Rollout | None) -> bool:
+        """Whether a call changes this fleet, and not another."""
+        if call.service not in _FLEET_SERVICES or _reads(call):
+            return False
+        fleet, params = self.scene.fleet, call.params
+        if "AutoScalingGroupName" in params:
+            return bool(params["AutoScalingGroupName"] == fleet.group)
+        if "LaunchTemplateId" in params:
+            return bool(params["LaunchTemplateId"] == fleet.template_id)
+        keys = [tag["Key"] for tag in params.get("Tags", ())]
+        if keys:
+            return any(key.endswith(f":{fleet.name}") for key in keys)
+        return actor is not None
+
+    def _follow_claim(self) -> None:
+        holder = self.claimant
+        if holder is not None:
+            holder.claimed = True
+        if holder is None or holder.execution.running:
+            self.dead_since = None
+        elif self.dead_since is None or self._successor_runs():
+            self.dead_since = self.scene.now
+
+    def _successor_runs(self) -> bool:
+        named = self.ledger.get("successor")
+        return named is not None and any(one.name == named["name"] for one in self.running.values())
+
     def _inherit(self, before: Rollout | None) -> None:
         """Count what a dead rollout did as the doing of the one that took its claim over."""
         now = self.claimant
         if now is None or before is None or now is before or not self.ledger["claim"]["takeovers"]:
             return
+        before.taken_over = True
         now.refreshes, now.versions = list(before.refreshes), list(before.versions)
         now.unfit, now.capacity, now.look = before.unfit, before.capacity, before.look
+        now.fleet_was_whole = before.fleet_was_whole
 
     # -- what is new ------------------------------------------------------------------------------
 
@@ -175,7 +248,7 @@ class Observer:
         if len(every) == self._launches:
             return ()
         new, self._launches = every[self._launches :], len(every)
-        return new
+        return [one for one in new if one.group == self.scene.fleet.group]
 
     def _new_statuses(self) -> bool:
         seen = self.scene.world.events.seen
@@ -218,12 +291,17 @@ class Observer:
 
     def _new_quarantines(self, actor: Rollout | None) -> list[str]:
         snapshot = actor.snapshot if actor else None
-        if snapshot is None or snapshot in self._quarantined:
+        if snapshot is None or snapshot in self._quarantined[-1:]:
             return []
         if not self.scene.quarantined(snapshot):
             return []
-        self._quarantined.add(snapshot)
+        self._quarantined.append(snapshot)
         return [snapshot]
+
+    def newest_quarantined(self) -> str | None:
+        """The snapshot that was quarantined last, if it still is."""
+        known = self._quarantined[-1:]
+        return known[0] if known and self.scene.quarantined(known[0]) else None
 
     def evidence_against(self, snapshot: str) -> bool:
         """Whether instances that ran a snapshot gave a reason to think that it is bad.
@@ -249,11 +327,14 @@ class Observer:
 
     def _follow_executions(self) -> list[Rollout]:
         for execution in self.scene.stage.rollouts():
+            if execution.input.value.get("fleet") != self.scene.fleet.name:
+                continue
             if execution.arn not in self.rollouts:
                 rollout = Rollout(execution)
                 self.rollouts[execution.arn] = self.running[execution.arn] = rollout
             elif execution.running:
-                self.running[execution.arn] = self.rollouts[execution.arn]  # redriven
+                rollout = self.running[execution.arn] = self.rollouts[execution.arn]
+                rollout.died = False  # it is redriven
         ended = [one for one in self.running.values() if not one.execution.running]
         for one in ended:
             del self.running[one.execution.arn]
@@ -274,6 +355,10 @@ class Observer:
             live = self.live.snapshot
             found = unfit_because(self.scene, self.setup, actor.snapshot, live)
             actor.unfit = [one for one in found if not (actor.by_hand and one in WAIVED)]
+        if _PREFLIGHT in callers:
+            members = self.scene.in_service()
+            healthy = sum(self.scene.healthy(one) for one in members)
+            actor.fleet_was_whole = healthy == len(members) >= self.scene.group.desired
         if _LOOK in callers:
             actor.look = self._look(actor)
 

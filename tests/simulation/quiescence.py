@@ -1,50 +1,53 @@
-"""What must hold when everything has come to rest: the fleet is what the outcomes say it is."""
+"""What must hold when everything is at rest: the fleets are what the outcomes say they are."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import chain
 
 from embedded.world.behaviour import Scenario
-from tests.simulation.invariants import Violation, ViolationError
+from embedded.world.world import World
+from tests.simulation.claim_properties import the_dead_are_spoken_for
 from tests.simulation.observer import Observer
 from tests.simulation.oracle import true_since, unfit_because
 from tests.simulation.schedule import Schedule
+from tests.simulation.violation import Violation, ViolationError
 
 _COMPARISON = timedelta(minutes=16)
 """A little more than the time between two scheduled comparisons."""
 
 
-def check_quiescence(seen: Observer, schedule: Schedule, snapshots: Iterable[str]) -> None:
-    """Check a fleet that has not been rolled for a while.
-
-    Parameters
-    ----------
-    snapshots
-        Those that the schedule completed.
+def check_quiescence(fleets: Sequence[Observer], schedule: Schedule) -> None:
+    """Check fleets that have not been rolled for a while.
 
     Raises
     ------
     ViolationError
-        When the fleet is not what the rollouts' outcomes say.
+        When one of them is not what the rollouts' outcomes say.
     """
-    found = chain(
-        _nothing_was_dropped(seen),
-        _fleet_serves(seen),
-        _newest_is_live(seen, snapshots),
-        _calm_is_live(seen, schedule),
-    )
-    for violation in found:
+    checks = [_nothing_was_dropped(fleets[0].scene.world)]
+    for index, seen in enumerate(fleets):
+        checks += [
+            _fleet_serves(seen),
+            the_dead_are_spoken_for(seen),
+            _newest_is_live(seen),
+            _calm_is_live(seen, calm=schedule.calm(index)),
+        ]
+    for violation in chain.from_iterable(checks):
         raise ViolationError(violation)
 
 
-def _nothing_was_dropped(seen: Observer) -> Iterator[Violation]:
-    world = seen.scene.world
+def _nothing_was_dropped(world: World) -> Iterator[Violation]:
+    """I7: an event that could not be worked on is kept for a person."""
     for lost in world.events.lost:
+        if lost.dead_letter:
+            continue
         what = f"{lost.rule_name} lost an event: {lost.error_code}: {lost.error_message}"
         yield Violation("I7", what)
     for dropped in world.awslambda.dropped:
+        if dropped.kept_by is not None:
+            continue
         error = dropped.invocation.error if dropped.invocation else None
         yield Violation(
             "I7",
@@ -65,8 +68,8 @@ def _fleet_serves(seen: Observer) -> Iterator[Violation]:
     if group.refresh is not None:
         what = f"no rollout runs and the refresh {group.refresh.id} is {group.refresh.status}"
         yield Violation("end", what)
-    if "hold" in seen.ledger:
-        return  # a person was called, because the fleet cannot be left whole
+    if _in_a_persons_hands(seen):
+        return
     serving = scene.serving()
     if set(serving) - {live.snapshot}:
         yield Violation("end", f"{live.snapshot} is live and the fleet serves {serving}")
@@ -80,7 +83,18 @@ def _fleet_serves(seen: Observer) -> Iterator[Violation]:
         )
 
 
-def _newest_is_live(seen: Observer, snapshots: Iterable[str]) -> Iterator[Violation]:
+def _in_a_persons_hands(seen: Observer) -> bool:
+    """Whether a person was called because the fleet cannot be left whole.
+
+    Any other hold stands on a whole fleet.
+    """
+    if "hold" not in seen.ledger:
+        return False
+    records = seen.scene.records()
+    return bool(records) and records[-1]["outcome"] == "NeedsAttention"
+
+
+def _newest_is_live(seen: Observer) -> Iterator[Violation]:
     """I7: what is fit and newer is live, or there is a reason in the ledger."""
     scene, trouble = seen.scene, seen.ledger.get("trouble")
     if "hold" in seen.ledger:
@@ -88,7 +102,7 @@ def _newest_is_live(seen: Observer, snapshots: Iterable[str]) -> Iterator[Violat
     if trouble and datetime.fromisoformat(trouble["retry_after"]) > scene.now - _COMPARISON:
         return
     dated = []
-    for name in snapshots:
+    for name in seen.snapshots:
         snapshot = scene.world.ec2.snapshot(name)
         since = true_since(snapshot) if snapshot else None
         # Only of what nobody recorded a word can it be said that it was lost.
@@ -103,9 +117,9 @@ def _newest_is_live(seen: Observer, snapshots: Iterable[str]) -> Iterator[Violat
         yield Violation("I7", f"{newest} is newest and fit, and nothing tells why it is not live")
 
 
-def _calm_is_live(seen: Observer, schedule: Schedule) -> Iterator[Violation]:
+def _calm_is_live(seen: Observer, *, calm: bool) -> Iterator[Violation]:
     """A fit snapshot that nothing speaks against becomes live, whatever dies on the way."""
-    if not schedule.calm:
+    if not calm:
         return
     for rollout in seen.rollouts.values():
         if rollout.execution.error in ("FleetNotReady", "RolledBack", "NeedsAttention"):

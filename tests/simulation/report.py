@@ -23,8 +23,10 @@ def timeline(played: Played) -> str:
 
 def _lines(played: Played) -> Iterator[str]:
     schedule = played.schedule
-    yield f"seed {schedule.seed}: a fleet of {schedule.fleet.capacity}"
-    yield f"  {schedule.fleet.model_dump_json()}"
+    sizes = " and ".join(f"a fleet of {fleet.capacity}" for fleet in schedule.fleets)
+    yield f"seed {schedule.seed}: {sizes}"
+    for fleet in schedule.fleets:
+        yield f"  {fleet.model_dump_json()}"
     names = {
         execution.name: f"rollout {number}"
         for number, execution in enumerate(played.executions, start=1)

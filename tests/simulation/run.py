@@ -9,8 +9,8 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from tests.simulation.claim_properties import REQUEST_ERRORS, SKIPS
 from tests.simulation.dice import schedule_of
-from tests.simulation.invariants import REQUEST_ERRORS, SKIPS
 from tests.simulation.play import Played, play
 
 _BATCH = 10

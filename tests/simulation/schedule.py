@@ -1,7 +1,7 @@
-"""What one seed does to a fleet: a list of timed entries that can be written down and read back.
+"""What one seed does to fleets: a list of timed entries that can be written down and read back.
 
 A schedule holds everything that chance decided, so that playing it needs no dice but the world's
-own, whose seed it names. Times are seconds of emulated time after the fleet stood healthy.
+own, whose seed it names. Times are seconds of emulated time after the fleets stood healthy.
 """
 
 from __future__ import annotations
@@ -28,16 +28,36 @@ class Failure(StrEnum):
     UNAVAILABLE_AFTER = "gets a server error, though it was done"
     TIMES_OUT_BEFORE = "cannot connect"
     TIMES_OUT_AFTER = "gets no answer, though it was done"
+    TIME_IS_UP = "runs out of time after the call"
+    DENIED = "is denied"
 
     @property
     def after(self) -> bool:
         """Whether the call has its effect all the same."""
-        return self in (Failure.DIES_AFTER, Failure.UNAVAILABLE_AFTER, Failure.TIMES_OUT_AFTER)
+        return self in (
+            Failure.DIES_AFTER,
+            Failure.UNAVAILABLE_AFTER,
+            Failure.TIMES_OUT_AFTER,
+            Failure.TIME_IS_UP,
+        )
 
     @property
     def deadly(self) -> bool:
-        """Whether the function dies of it; the SDK tries again after anything else."""
-        return self in (Failure.DIES_BEFORE, Failure.DIES_AFTER)
+        """Whether the function ends with it; the SDK tries again after anything else."""
+        return self in (
+            Failure.DIES_BEFORE,
+            Failure.DIES_AFTER,
+            Failure.TIME_IS_UP,
+            Failure.DENIED,
+        )
+
+
+class Unrun(StrEnum):
+    """How the invocation of a function goes wrong, on Lambda's side."""
+
+    THROTTLED = "is not run, Lambda being throttled"
+    BROKEN = "is not run, Lambda being broken"
+    UNHEARD = "is run, and nobody hears of it"
 
 
 class _Part(BaseModel):
@@ -63,7 +83,12 @@ class _Entry(_Part):
     at: float
 
 
-class SnapshotCompletes(_Entry):
+class _OfFleet(_Entry):
+    fleet: int = 0
+    """Which of the schedule's fleets it happens to."""
+
+
+class SnapshotCompletes(_OfFleet):
     """A snapshot of the fleet's writer completes, and its event arrives after ``arrivals``.
 
     ``taken_before`` is how long before ``at`` it was begun. ``data_before`` is how long before
@@ -81,21 +106,21 @@ class SnapshotCompletes(_Entry):
     arrivals: tuple[float, ...] = (PROMPT,)
 
 
-class OperatorStarts(_Entry):
+class OperatorStarts(_OfFleet):
     """A person starts a rollout of a snapshot that the schedule labels, or of the newest."""
 
     kind: Literal["start"] = "start"
     snapshot: str = LATEST
 
 
-class CapacityChanges(_Entry):
+class CapacityChanges(_OfFleet):
     """The group's desired capacity changes."""
 
     kind: Literal["capacity"] = "capacity"
     desired: int
 
 
-class AlarmIsHeld(_Entry):
+class AlarmIsHeld(_OfFleet):
     """The fleet's alarm is in a state for some time, whatever its metric says."""
 
     kind: Literal["alarm"] = "alarm"
@@ -127,26 +152,59 @@ class EventTravels(_Entry):
     arrivals: tuple[float, ...]
 
 
-class OperatorAborts(_Entry):
-    """A person aborts the newest execution that runs, if one does."""
+class OperatorAborts(_OfFleet):
+    """A person aborts the fleet's newest execution that runs: at once, or in its next such state.
+
+    Nobody does when none runs.
+    """
 
     kind: Literal["abort"] = "abort"
+    state: str | None = None
 
 
-class OperatorRedrives(_Entry):
-    """A person redrives the newest execution that was aborted, if there is one."""
+class OperatorRedrives(_OfFleet):
+    """A person redrives the fleet's newest execution that died, if there is one."""
 
     kind: Literal["redrive"] = "redrive"
 
 
-class OperatorAsks(_Entry):
-    """A person holds or resumes the fleet, or asks for a snapshot with a reason.
+class OperatorAsks(_OfFleet):
+    """A person's request.
 
-    That is the previous one, the newest (repair), or what is live (stay).
+    Holds or resumes the fleet, goes back to the previous release, wants the newest snapshot at
+    once (repair), wants what is live to stay (stay), looks ahead (preview), or lifts the
+    quarantine of the newest quarantined snapshot (lift).
     """
 
     kind: Literal["ask"] = "ask"
-    what: Literal["hold", "hold and roll back", "resume", "previous", "repair", "stay"]
+    what: Literal[
+        "hold", "hold and roll back", "resume", "previous", "repair", "stay", "preview", "lift"
+    ]
+
+
+class ComparisonRuns(_Entry):
+    """The scheduled comparison is run besides its schedule."""
+
+    kind: Literal["compare"] = "compare"
+
+
+class ReadsLag(_Entry):
+    """For some seconds, reads lag behind what was written by ``lag`` seconds."""
+
+    kind: Literal["lag"] = "lag"
+    lag: float
+    seconds: float
+
+
+class InvocationsFail(_Entry):
+    """From ``at`` on, ``times`` invocations of a function go wrong, the ``nth`` being the first."""
+
+    kind: Literal["invocation"] = "invocation"
+    function: str
+    """The function's logical id in the template."""
+    nth: int = Field(ge=1)
+    failure: Unrun
+    times: int = Field(default=1, ge=1)
 
 
 class EnvironmentStops(_Entry):
@@ -166,24 +224,59 @@ Entry = Annotated[
     | OperatorAborts
     | OperatorRedrives
     | OperatorAsks
-    | EnvironmentStops,
+    | EnvironmentStops
+    | ComparisonRuns
+    | ReadsLag
+    | InvocationsFail,
     Field(discriminator="kind"),
 ]
 
 
 class Schedule(_Part):
-    """One seed's story: a fleet, and what happens to it."""
+    """One seed's story: some fleets, and what happens to them."""
 
     seed: int
     world_seed: int
-    fleet: FleetSetup
+    fleets: tuple[FleetSetup, ...] = Field(min_length=1)
     entries: tuple[Entry, ...]
 
     @property
-    def calm(self) -> bool:
-        """Whether nothing happens for which a good snapshot may be rolled back or refused."""
+    def whole(self) -> bool:
+        """Whether every fault is over before what it strikes runs out of tries for good."""
         return not any(
-            isinstance(entry, CapacityChanges | AlarmIsHeld | OperatorAborts | OperatorAsks)
-            or (isinstance(entry, SnapshotCompletes) and entry.scenario is not Scenario.HEALTHY)
+            isinstance(entry, CallsFail) and entry.times > most_times(entry.failure)
             for entry in self.entries
         )
+
+    def calm(self, fleet: int) -> bool:
+        """Whether nothing happens for which a fleet's good snapshot may be rolled back or refused.
+
+        Faults are no reason: whatever dies on the way, a good snapshot becomes live.
+        """
+        return self.whole and not any(
+            isinstance(entry, ReadsLag)
+            or (
+                isinstance(entry, _OfFleet)
+                and entry.fleet == fleet
+                and (
+                    isinstance(entry, CapacityChanges | AlarmIsHeld | OperatorAborts | OperatorAsks)
+                    or (
+                        isinstance(entry, SnapshotCompletes)
+                        and entry.scenario is not Scenario.HEALTHY
+                    )
+                )
+            )
+            for entry in self.entries
+        )
+
+
+SDK_TRIES = 3
+MOST_FAILED_RUNS = 2
+"""Failed runs of a function, for one entry, that surely end well. Lambda tries an event three times
+in all, and a dead rollout is taken over three times: with more, an event is lost for good, or the
+fleet is held for a person."""
+
+
+def most_times(failure: Failure) -> int:
+    """How often in a row a call may fail so that what it belongs to still ends well by itself."""
+    return MOST_FAILED_RUNS * (1 if failure.deadly else SDK_TRIES)

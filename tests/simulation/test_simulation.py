@@ -18,10 +18,10 @@ from snaproll.domain.checks import Check
 from snaproll.domain.fleet import Fleet
 from snaproll.domain.release import TemplateVersion
 from tests.simulation.dice import schedule_of
-from tests.simulation.invariants import Violation
 from tests.simulation.play import play
 from tests.simulation.report import timeline
 from tests.simulation.schedule import Schedule
+from tests.simulation.violation import Violation
 
 SEEDS = range(8)
 FOUND = Path(__file__).parent / "found"

@@ -98,6 +98,10 @@ class RefreshRefusedError(ProtocolError):
     """Auto Scaling refuses to start or to roll back the instance refresh."""
 
 
+class RefreshInProgressError(RefreshRefusedError):
+    """A refresh of the group is active already; steps find out whose, so that none lets it out."""
+
+
 # -- Needs a person or a deployment ---------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ from snaproll.aws.refusals import SDK_ERRORS, code_of, message_of, named, named_
 from snaproll.domain.fleet import RefreshPolicy
 from snaproll.domain.group import Refresh, RefreshStatus
 from snaproll.domain.release import TemplateVersion
-from snaproll.errors import RefreshRefusedError
+from snaproll.errors import RefreshInProgressError, RefreshRefusedError
 
 if TYPE_CHECKING:
     from mypy_boto3_autoscaling import AutoScalingClient
@@ -97,8 +97,10 @@ class Refreshes:
 
         Raises
         ------
+        RefreshInProgressError
+            Another refresh is active.
         RefreshRefusedError
-            Auto Scaling refuses, or another refresh is active.
+            Auto Scaling refuses.
         """
         preferences = _preferences(policy)
         preferences["BakeTime"] = int(bake.total_seconds())
@@ -118,8 +120,10 @@ class Refreshes:
 
         Raises
         ------
+        RefreshInProgressError
+            Another refresh is active.
         RefreshRefusedError
-            Auto Scaling refuses, or another refresh is active.
+            Auto Scaling refuses.
         """
         return self._start(group, version, _preferences(policy))
 
@@ -135,7 +139,12 @@ class Refreshes:
             )
         except SDK_ERRORS as error:
             if code_of(error) in _REFUSALS:
-                raise RefreshRefusedError(
+                refused = (
+                    RefreshInProgressError
+                    if code_of(error) == "InstanceRefreshInProgress"
+                    else RefreshRefusedError
+                )
+                raise refused(
                     f"Auto Scaling refused to refresh {group} to {version}: {message_of(error)}"
                 ) from error
             raise named(error, f"start an instance refresh of {group}") from error

@@ -11,9 +11,16 @@ from snaproll.domain.fleet import FleetPolicy
 from snaproll.domain.group import Group, Refresh, RefreshStatus
 from snaproll.domain.ledger import Claim, FleetState, RefreshNote
 from snaproll.domain.release import TemplateVersion
-from snaproll.errors import RefreshRefusedError, RefreshStillEndingError, RolloutStoppedError
+from snaproll.errors import (
+    NotYetVisibleError,
+    RefreshInProgressError,
+    RefreshRefusedError,
+    RefreshStillEndingError,
+    RolloutStoppedError,
+)
 from snaproll.runtime import Runtime
 from snaproll.steps.claim import event_of, proven
+from snaproll.steps.sight import watched_refresh
 
 _ROLLING_BACK = frozenset(
     {
@@ -154,7 +161,7 @@ def _watched(
     if request.refresh is None:
         # Whoever held the claim before died between starting a refresh and noting it, or earlier.
         return _started_by(claim, group, request.candidate.template, runtime)
-    watched = runtime.refreshes.get(group.name, request.refresh.id)
+    watched = watched_refresh(group.name, request.refresh, runtime)
     if watched is None:
         raise RefreshRefusedError(
             f"Auto Scaling does not know the refresh {request.refresh.id} of {group.name} any more."
@@ -216,15 +223,26 @@ def _start_or_find(
     version: TemplateVersion,
     runtime: Runtime,
 ) -> str:
-    """Start a refresh; when one is in progress already, tell ours from a foreign one."""
+    """Start a refresh; when one is in progress already, tell ours from a foreign one.
+
+    Raises
+    ------
+    RefreshRefusedError
+        Auto Scaling refuses, or another refresh is in progress.
+    NotYetVisibleError
+        One is in progress and not described yet: ours, or another.
+    """
     try:
         return start()
-    except RefreshRefusedError:
+    except RefreshInProgressError as error:
         # The SDK may have tried twice, the first try having succeeded without an answer.
         started = _started_by(claim, group, version, runtime)
-        if started is None:
-            raise
-        return started.id
+        if started is not None:
+            return started.id
+        if runtime.refreshes.active(group.name) is None:
+            # Reads lag behind: it may well be the one that this step started before.
+            raise NotYetVisibleError(f"{error} It cannot be seen yet.") from error
+        raise RefreshRefusedError(str(error)) from error
 
 
 def _started_by(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from snaproll.aws.ledger import Change
 from snaproll.contracts import DiscardRequest, Recorded, TemplateRequest, TemplateUpdated
+from snaproll.domain.claims import note_intent
+from snaproll.domain.ledger import FleetState
 from snaproll.domain.release import Release
 from snaproll.domain.snapshot import data_time
 from snaproll.domain.wording import listed
 from snaproll.errors import NotYetVisibleError, TemplateRefusedError, VersionInUseError
 from snaproll.runtime import Runtime
-from snaproll.steps.claim import prove
+from snaproll.steps.claim import prove, proven
 from snaproll.steps.snapshot import data_time_of
 
 
@@ -40,11 +43,19 @@ def update_launch_template(request: TemplateRequest, runtime: Runtime) -> Templa
         token=f"{rollout.fleet}-{rollout.snapshot}-{source.version}-{rollout.fence}",
         note=f"snaproll: {rollout.snapshot} for {rollout.fleet}, from version {source.version}",
     )
+    candidate = Release(
+        snapshot=rollout.snapshot, template=version, data_time=data_time(snapshot).at
+    )
+
+    def transition(state: FleetState) -> Change:
+        claim = proven(rollout, state)
+        return Change(note_intent(state, claim, candidate=candidate, target=request.target))
+
+    # From here on whoever takes the claim over, or ends it, knows of the version.
+    runtime.ledger.change(rollout.fleet, transition)
     return TemplateUpdated(
         message=f"{version} is {source} with {rollout.snapshot} at {policy.data_device}.",
-        candidate=Release(
-            snapshot=rollout.snapshot, template=version, data_time=data_time(snapshot).at
-        ),
+        candidate=candidate,
     )
 
 
@@ -61,6 +72,8 @@ def delete_template_version(request: DiscardRequest, runtime: Runtime) -> Record
         An instance, in whatever state, or the group still uses it.
     TemplateRefusedError
         Somebody made a newer version that carries the same snapshot.
+    NotYetVisibleError
+        EC2 still shows what was deleted.
     """
     rollout, discarded = request.rollout, request.candidate.template
     policy = rollout.policy
@@ -80,6 +93,8 @@ def delete_template_version(request: DiscardRequest, runtime: Runtime) -> Record
         runtime.templates.set_default(request.target.template)
     runtime.templates.delete(discarded)
     newest = runtime.templates.newest(discarded.template_id)
+    if newest is not None and newest.version == discarded:
+        raise NotYetVisibleError(f"{discarded} was just deleted, and is still to be seen.")
     if newest is None or newest.version == request.target.template:
         # What the fleet went back to, which may be launched even if it has the same snapshot.
         return Recorded(message=f"{discarded} was deleted.")

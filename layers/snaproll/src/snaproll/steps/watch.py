@@ -14,6 +14,7 @@ from snaproll.domain.signals import shorten_after_wake
 from snaproll.runtime import Runtime
 from snaproll.steps.claim import proven
 from snaproll.steps.probe import listen, question_of
+from snaproll.steps.sight import watched_refresh
 
 
 def watch_health(request: WatchRequest, runtime: Runtime) -> Watched:
@@ -24,7 +25,8 @@ def watch_health(request: WatchRequest, runtime: Runtime) -> Watched:
     ClaimLostError
         The rollout lost its claim.
     NotYetVisibleError
-        The fleet's probe is due, and EC2 does not show the new instances.
+        The refresh was started a moment ago and is not described yet, or the fleet's probe is
+        due and EC2 does not show the new instances.
     """
     rollout = request.rollout
     # Before anything is described: a signal after this line is told from one before it.
@@ -62,10 +64,11 @@ def _assess(
         )
     by_hand = request.rollout.by_hand is not None
     gone = missing(view, request.memory) if forward else []
+    refresh = watched_refresh(view.group.name, request.refresh, runtime)
     look = Look(
         policy=policy,
         view=view,
-        refresh=runtime.refreshes.get(view.group.name, request.refresh.id),
+        refresh=refresh,
         wanted=request.candidate.template if forward else request.target.template,
         # A repair by hand begins on a fleet that is unhealthy already.
         alarms=runtime.alarms.states(policy.health.alarms) if forward and not by_hand else {},

@@ -1,0 +1,208 @@
+"""What must hold of claims, executions and records: I2, I6, I10 and I12.
+
+The numbers are those of docs/architecture.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+from embedded.states.execution import Execution
+from embedded.world.autoscaling.refresh import BAKING, InstanceRefresh
+from embedded.world.behaviour import Scenario
+from tests.simulation.observer import Observer, Rollout, Step
+from tests.simulation.violation import Violation
+
+SKIPS = frozenset({"AlreadyLive", "Held", "Superseded", "Queued", "Stopped", "NoFleet"})
+"""Outcomes of an execution that never held the claim, or lost it."""
+REQUEST_ERRORS = frozenset({"NoEligibleSnapshotError"})
+"""Errors that tell a person what is wrong with what they asked for, before anything is claimed."""
+RECORDED_FAILURES = frozenset(
+    {"SnapshotRejected", "FleetNotReady", "RolledBack", "Stopped", "NeedsAttention"}
+)
+INFRASTRUCTURE = frozenset(
+    {
+        "AccessDeniedError",
+        "AwsUnavailableError",
+        "NotYetVisibleError",
+        "LedgerConflictError",
+        "Runtime.ExitError",
+        "Sandbox.Timedout",
+        "ThrottledError",
+    }
+)
+"""Errors of which an execution may die when AWS is broken; recovery speaks for it."""
+_OPERATIONS = frozenset({"hold", "resume", "lift_quarantine", "dry_run"})
+"""Inputs that ask for no rollout."""
+_PATIENCE = timedelta(minutes=35)
+"""Two scheduled comparisons, and a little."""
+
+
+def one_at_a_time(seen: Observer, step: Step) -> Iterator[Violation]:
+    """I2: at most one rollout changes the fleet; who lost its claim changes nothing."""
+    if not step.changes:
+        return
+    calls = [f"{one.caller} called {one.service}:{one.operation}" for one in step.changes]
+    actor = step.actor
+    if actor is None:
+        yield Violation("I2", "a fleet was changed for no rollout", {"calls": calls})
+        return
+    if seen.claimant is not actor:
+        holder = seen.claimant
+        yield Violation(
+            "I2",
+            f"{actor.name} changed the fleet without holding its claim",
+            {"calls": calls, "claim": holder.name if holder else "nobody's"},
+        )
+    if actor in seen.changers[:-1]:
+        yield Violation(
+            "I2",
+            f"{actor.name} changed the fleet after {seen.changers[-1].name} had begun to",
+            {"calls": calls},
+        )
+    if actor not in seen.changers:
+        seen.changers.append(actor)
+
+
+def nothing_twice(seen: Observer, step: Step) -> Iterator[Violation]:
+    """I10: a rollout makes one template version, one refresh forward and at most one back."""
+    actor = step.actor
+    if (step.versions or step.refreshes) and actor is None:
+        yield Violation("I10", "a version or a refresh was made for no rollout")
+    if actor is None:
+        return
+    actor.versions += step.versions
+    actor.refreshes += step.refreshes
+    if step.refreshes:
+        actor.capacity = seen.scene.group.desired
+    if len(actor.versions) > 1:
+        yield Violation(
+            "I10",
+            f"{actor.name} made {len(actor.versions)} launch template versions",
+            {"versions": actor.versions},
+        )
+    wanted = [_snapshot_wanted(seen, one) for one in actor.refreshes]
+    if len(set(wanted)) < len(actor.refreshes):
+        yield Violation(
+            "I10",
+            f"{actor.name} started {len(actor.refreshes)} refreshes, some of them alike",
+            {"refreshes": [one.id for one in actor.refreshes], "snapshots": wanted},
+        )
+
+
+def claims_end(seen: Observer, step: Step) -> Iterator[Violation]:  # noqa: ARG001 - like all
+    """I10: a claim whose execution is dead is taken over, or ended, within a comparison or two."""
+    since = max(filter(None, (seen.dead_since, seen.stopped_until)), default=None)
+    if seen.dead_since is not None and since is not None and seen.scene.now - since > _PATIENCE:
+        claim = dict(seen.ledger["claim"])
+        yield Violation("I10", "the fleet is claimed by an execution that is dead", claim)
+
+
+def outcomes_are_named(seen: Observer, step: Step) -> Iterator[Violation]:
+    """I6: every execution that ended has an outcome, and a record unless it had no claim.
+
+    One that died has neither: ``the_dead_are_spoken_for`` asks for them when all is at rest.
+    """
+    for rollout in step.ended:
+        if _operates(rollout):
+            continue
+        execution = rollout.execution
+        outcome = _outcome(execution)
+        if outcome is None:
+            rollout.died = True
+            if not _excused(execution):
+                yield Violation(
+                    "I6",
+                    f"{rollout.name} ended as {execution.status} without a named outcome",
+                    {"error": execution.error, "cause": execution.cause},
+                )
+            continue
+        yield from _leaves_nothing_running(seen, rollout)
+        if outcome in SKIPS or outcome in REQUEST_ERRORS:
+            continue
+        records = [one for one in seen.scene.records() if one["execution"] == execution.arn]
+        if [one["outcome"] for one in records] != [outcome] or not records[0]["message"]:
+            yield Violation(
+                "I6",
+                f"{rollout.name} ended as {outcome} and its record says otherwise",
+                {"records": records},
+            )
+        elif outcome == "SnapshotRejected" and not rollout.unfit:
+            what = f"{rollout.name} rejected a snapshot that nothing speaks against"
+            yield Violation("I6", what, {"message": records[0]["message"]})
+
+
+def the_dead_are_spoken_for(seen: Observer) -> Iterator[Violation]:
+    """I6: what a dead execution had begun was ended by another, or by recovery, with a record."""
+    recorded = {one["execution"] for one in seen.scene.records()}
+    for rollout in seen.rollouts.values():
+        if not rollout.died or not rollout.claimed or rollout.taken_over:
+            continue
+        if rollout.execution.arn not in recorded:
+            what = f"{rollout.name} died with the claim, and no record tells how that ended"
+            yield Violation("I6", what, {"error": rollout.execution.error})
+
+
+def _outcome(execution: Execution) -> str | None:
+    """The outcome by whose name an execution ended; None when it died."""
+    if execution.status == "SUCCEEDED":
+        output: Any = execution.output.value if execution.output else {}
+        outcome = output.get("outcome")
+        return outcome if outcome == "Live" or outcome in SKIPS else None
+    named = RECORDED_FAILURES | REQUEST_ERRORS
+    return execution.error if execution.status == "FAILED" and execution.error in named else None
+
+
+def _excused(execution: Execution) -> bool:
+    """Whether a person, or something that was broken, ended an execution."""
+    error = execution.error or ""
+    return execution.status == "ABORTED" or error in INFRASTRUCTURE or error.startswith("Lambda.")
+
+
+def bakes_are_not_interrupted(seen: Observer, step: Step) -> Iterator[Violation]:
+    """I12: a bake is never interrupted by a newer snapshot; the newest of them waits."""
+    before, now = step.before, seen.claimant
+    if step.ledger_written and before is not None and now is not None and before is not now:
+        baking = any(one.status == BAKING for one in before.refreshes)
+        other = before.snapshot != now.snapshot
+        if baking and other and now.automatic:
+            what = f"{now.name} took the fleet while {before.snapshot} was baking"
+            yield Violation("I12", what)
+    queued = seen.ledger.get("queued")
+    if queued == seen.queued:
+        return
+    was, seen.queued = seen.queued, queued
+    if was is None or queued is None or "person" in (was["trigger"], queued["trigger"]):
+        return
+    if (queued.get("data_time") or "~") < (was.get("data_time") or ""):
+        what = f"{queued['snapshot']} waits in the place of {was['snapshot']}, which is newer"
+        yield Violation("I12", what, {"before": dict(was), "now": dict(queued)})
+
+
+def _operates(rollout: Rollout) -> bool:
+    """Whether an execution carried out an operation and no rollout."""
+    asked = rollout.execution.input.value
+    return not _OPERATIONS.isdisjoint(asked)
+
+
+def _leaves_nothing_running(seen: Observer, rollout: Rollout) -> Iterator[Violation]:
+    """I6: a rollout's end is the end of its refreshes."""
+    claimant = seen.claimant
+    taken_over = claimant.refreshes if claimant and claimant is not rollout else []
+    for refresh in rollout.refreshes:
+        if refresh.active and refresh not in taken_over:
+            what = f"{rollout.name} ended and its refresh {refresh.id} is {refresh.status}"
+            yield Violation("I6", what, {"error": rollout.execution.error})
+    live = seen.scene.world.ec2.snapshot(seen.live.snapshot)
+    sound = live is not None and live.scenario is Scenario.HEALTHY
+    if rollout.execution.error == "NeedsAttention" and sound:
+        what = f"{rollout.name} called a person although its fleet could be left whole"
+        yield Violation("I6", what, {"cause": rollout.execution.cause})
+
+
+def _snapshot_wanted(seen: Observer, refresh: InstanceRefresh) -> str | None:
+    if refresh.desired is None:
+        return None
+    return seen.scene.snapshot_of(int(refresh.desired.sources[0].version))

@@ -1,0 +1,231 @@
+"""What must hold of releases: I1, I3, I4, I5, I8, I9 and I11.
+
+The numbers are those of docs/architecture.md. Each property is told what a step did and looks at
+the world itself; the product's word is taken only for what it claims, never for whether that is
+right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from embedded.scenarios.stage import DATA_DEVICE
+from embedded.world.autoscaling.refresh import SUCCESSFUL, InstanceRefresh
+from tests.simulation.observer import Live, Observer, Rollout, Step
+from tests.simulation.oracle import true_since
+from tests.simulation.violation import Violation
+
+
+def passed_the_gate(seen: Observer, step: Step) -> Iterator[Violation]:
+    """I1: every instance runs a snapshot that passed the gate; unencrypted never does."""
+    for launch in step.launches:
+        snapshot_id = launch.snapshots.get(DATA_DEVICE, "")
+        snapshot = seen.scene.world.ec2.snapshot(snapshot_id)
+        evidence = {"instance": launch.instance_id, "version": launch.template_version}
+        if snapshot is None or not snapshot.encrypted:
+            what = f"an instance was launched from the unencrypted snapshot {snapshot_id}"
+            yield Violation("I1", what, evidence)
+        if snapshot_id == seen.scene.fleet.first_snapshot:
+            continue
+        judged = [
+            one.unfit
+            for one in seen.rollouts.values()
+            if one.snapshot == snapshot_id and one.unfit is not None
+        ]
+        if not judged or judged[-1]:
+            why = "; ".join(judged[-1]) if judged else "no gate ever judged it"
+            what = f"an instance was launched from {snapshot_id}, which is unfit: {why}"
+            yield Violation("I1", what, evidence)
+
+
+def refreshed_to_is_fit(_: Observer, step: Step) -> Iterator[Violation]:
+    """I1: no refresh is started for a snapshot that did not pass the gate."""
+    actor = step.actor
+    if step.refreshes and actor is not None and (actor.unfit is None or actor.unfit):
+        why = "; ".join(actor.unfit) if actor.unfit else "no gate ever judged it"
+        what = f"{actor.name} started a refresh to {actor.snapshot}, which is unfit: {why}"
+        yield Violation("I1", what)
+
+
+def live_is_proven(seen: Observer, step: Step) -> Iterator[Violation]:
+    """I3: the ledger calls a release live only after the last assessment was good."""
+    told = seen.ledger.get("live")
+    if not step.ledger_written or told is None:
+        return
+    live = Live(told["snapshot"], int(told["template"]["version"]))
+    if live == seen.live:
+        return
+    for doubt in _doubts(seen, step.actor, live):
+        yield Violation(
+            "I3",
+            f"{live.snapshot} was called live unproven: {doubt}",
+            {"look": step.actor.look if step.actor else None},
+        )
+    yield from _moves_forward(seen, step.actor, live)
+    seen.live = live
+
+
+def _doubts(seen: Observer, actor: Rollout | None, live: Live) -> Iterator[str]:
+    """What speaks against a release that was just called live."""
+    if actor is None or actor is not seen.claimant or actor.snapshot != live.snapshot:
+        yield "it is not the release of the rollout that holds the claim"
+        return
+    refresh = next((one for one in actor.refreshes), None)
+    if refresh is None or refresh.status != SUCCESSFUL:
+        yield f"its refresh is {refresh.status if refresh else 'missing'}"
+    elif seen.baked_for(refresh) < timedelta(seconds=seen.setup.bake):
+        yield f"it baked for {seen.baked_for(refresh)}"
+    if seen.scene.saved_version != live.version:
+        yield f"the group saves version {seen.scene.saved_version}"
+    look = actor.look
+    if look is None:
+        yield "nobody looked at the fleet"
+        return
+    if set(look.serving) != {live.snapshot}:
+        yield f"the fleet served {look.serving} at the last look"
+    if look.healthy < max(look.floor, 1):
+        yield f"{look.healthy} instances were healthy at the last look, {look.floor} are the floor"
+    if look.alarm == "ALARM":
+        yield "the fleet's alarm was firing at the last look"
+
+
+def default_is_proven(seen: Observer, _: Step) -> Iterator[Violation]:
+    """I5: ``$Default`` moves only on promotion, which may be under way."""
+    version = seen.scene.default_version
+    if version == seen.live.version:
+        return
+    claimant = seen.claimant
+    refresh = next(iter(claimant.refreshes), None) if claimant else None
+    if claimant and refresh and refresh.status == SUCCESSFUL and version in claimant.versions:
+        return
+    yield Violation(
+        "I5",
+        f"$Default is version {version}, and version {seen.live.version} is live",
+        {"snapshot": seen.scene.snapshot_of(version)},
+    )
+
+
+def saved_is_live(seen: Observer, _: Step) -> Iterator[Violation]:
+    """I3: during a refresh the group's saved version is the last live release."""
+    scene = seen.scene
+    refresh = scene.group.refresh
+    if refresh is not None and scene.saved_version != seen.live.version:
+        yield Violation(
+            "I3",
+            f"the group saves version {scene.saved_version} while a refresh is {refresh.status}",
+            {"refresh": refresh.id, "live version": seen.live.version},
+        )
+
+
+def nothing_bad_is_left(seen: Observer, _: Step) -> Iterator[Violation]:
+    """I5: when no rollout runs, newest, default and saved version carry what is live."""
+    if seen.running or "claim" in seen.ledger:
+        return
+    scene = seen.scene
+    names = {
+        "the newest version": scene.newest_version,
+        "$Default": scene.default_version,
+        "the version saved on the group": scene.saved_version,
+    }
+    used = _used_in_a_persons_hands(seen)
+    left = {
+        name: version
+        for name, version in names.items()
+        if scene.snapshot_of(version) != seen.live.snapshot and version not in used
+    }
+    if left:
+        yield Violation(
+            "I5",
+            f"no rollout runs, {seen.live.snapshot} is live, and {' and '.join(left)} "
+            f"would bring something else",
+            {name: f"{version}: {scene.snapshot_of(version)}" for name, version in left.items()},
+        )
+
+
+def _used_in_a_persons_hands(seen: Observer) -> set[int]:
+    """The versions in use on a fleet whose rollout gave up and called a person."""
+    if "hold" not in seen.ledger:
+        return set()
+    members = seen.scene.group.instances.values()
+    return {seen.scene.saved_version, *(one.instance.template_version for one in members)}
+
+
+def quarantine_has_evidence(seen: Observer, step: Step) -> Iterator[Violation]:
+    """I9: only instances that ran a snapshot can condemn it."""
+    for quarantine in step.quarantined:
+        if not seen.evidence_against(quarantine):
+            what = f"{quarantine} was quarantined and no instance that ran it was ever bad"
+            yield Violation("I9", what)
+
+
+def _moves_forward(seen: Observer, actor: Rollout | None, live: Live) -> Iterator[Violation]:
+    """I8: automatic rollouts only move forward in data time; a person needs a reason to go back."""
+    ec2 = seen.scene.world.ec2
+    new, old = ec2.snapshot(live.snapshot), ec2.snapshot(seen.live.snapshot)
+    since = true_since(new) if new else None
+    before = true_since(old) if old else None
+    if since is None or before is None or since > before or live.snapshot == seen.live.snapshot:
+        return
+    if actor is None or not actor.by_hand:
+        yield Violation(
+            "I8",
+            f"{live.snapshot} became live and its data is not newer than that of "
+            f"{seen.live.snapshot}",
+            {"data of": since, "replaced data of": before},
+        )
+    elif actor is not None:
+        actor.went_back = True
+
+
+def going_back_leaves_a_hold(seen: Observer, step: Step) -> Iterator[Violation]:
+    """I8: a fleet that a person moved back is held, so that automation does not undo it."""
+    for rollout in step.ended:
+        if rollout.went_back and "hold" not in seen.ledger:
+            yield Violation("I8", f"{rollout.name} moved the fleet back and left no hold")
+
+
+def there_is_a_way_back(seen: Observer, step: Step) -> Iterator[Violation]:
+    """I4: the rollback target is launchable when a refresh starts, and until the bake is over."""
+    scene, refresh = seen.scene, seen.scene.group.refresh
+    if refresh is None and not step.refreshes:
+        return
+    template = scene.world.ec2.template(scene.fleet.template_id)
+    if scene.saved_version not in template.versions:
+        yield Violation("I4", f"version {scene.saved_version}, to go back to, does not exist")
+        return
+    snapshot_id = scene.snapshot_of(scene.saved_version)
+    snapshot = scene.world.ec2.snapshot(snapshot_id)
+    role = scene.world.ec2.service_linked_role
+    if (
+        snapshot is None
+        or snapshot.state != "completed"
+        or snapshot.tier != "standard"
+        or (snapshot.kms_key_id and not scene.world.kms.usable(snapshot.kms_key_id, role))
+    ):
+        what = f"{snapshot_id}, to go back to, cannot be launched from"
+        yield Violation("I4", what, {"refresh": refresh.id if refresh else None})
+
+
+def begins_on_a_healthy_fleet(seen: Observer, step: Step) -> Iterator[Violation]:
+    """I11: no rollout begins on an unhealthy fleet, or asks for less than the fleet's floor."""
+    actor = step.actor
+    for refresh in step.refreshes:
+        if refresh.preferences.minimum_percent != seen.setup.min_healthy:
+            what = f"the refresh {refresh.id} may take the fleet below its floor"
+            yield Violation("I11", what, {"minimum": refresh.preferences.minimum_percent})
+        lagging = seen.scene.world.reads.seconds > 0
+        forward = actor is not None and _forward(seen, refresh, actor)
+        if actor is None or not forward or actor.by_hand or lagging:
+            continue
+        if not actor.fleet_was_whole:
+            what = f"{actor.name} began on a fleet whose instances were not all healthy"
+            yield Violation("I11", what)
+
+
+def _forward(seen: Observer, refresh: InstanceRefresh, actor: Rollout) -> bool:
+    """Whether a refresh replaces instances with the rollout's own snapshot."""
+    if refresh.desired is None:
+        return False
+    version = int(refresh.desired.sources[0].version)
+    return seen.scene.snapshot_of(version) == actor.snapshot

@@ -1,0 +1,260 @@
+"""Carries out a schedule: what snapshots, people and the environment do to fleets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any
+
+from embedded.scenarios.stage import ENVIRONMENT, Stage, StagedFleet
+from embedded.states.execution import Execution
+from tests.simulation.injections import Injections
+from tests.simulation.observer import Observer
+from tests.simulation.schedule import (
+    LATEST,
+    AlarmIsHeld,
+    CallsFail,
+    CapacityChanges,
+    ComparisonRuns,
+    Entry,
+    EnvironmentStops,
+    EventTravels,
+    FleetSetup,
+    InvocationsFail,
+    OperatorAborts,
+    OperatorAsks,
+    OperatorRedrives,
+    OperatorStarts,
+    ReadsLag,
+    SnapshotCompletes,
+)
+
+SOURCE_OF_COPIES = "snap-0fedcba9876543210"
+_STOP = f"/snaproll/{ENVIRONMENT}/stop"
+_TICK = {
+    "source": "aws.events",
+    "detail-type": "Scheduled Event",
+    "detail": {},
+    "resources": [],
+}
+"""What a rule with a schedule sends."""
+
+
+class Stagehand:
+    """Does to a stage what a schedule says. ``note`` is told of everything."""
+
+    def __init__(
+        self,
+        stage: Stage,
+        observers: Sequence[Observer],
+        injections: Injections,
+        note: Callable[[str], None],
+    ) -> None:
+        self._stage = stage
+        self._world = stage.world
+        self._observers = observers
+        self._injections = injections
+        self._note = note
+        self.pending = 0
+        """What was begun and is not over: a stop of the environment."""
+        self.labels: dict[str, str] = {}
+        """Snapshot id by label."""
+        self._aborts: list[OperatorAborts] = []
+
+    def do(self, entry: Entry) -> None:  # noqa: C901, PLR0912 - one line for each kind of entry
+        """Carry one entry out."""
+        match entry:
+            case SnapshotCompletes():
+                self._complete(entry)
+            case OperatorStarts():
+                self._start(entry)
+            case CapacityChanges():
+                self._scale(entry)
+            case AlarmIsHeld():
+                self._hold_alarm(entry)
+            case CallsFail():
+                self._injections.arm_fault(entry)
+            case InvocationsFail():
+                self._injections.arm_invocation(entry)
+            case EventTravels():
+                self._injections.arm_travel(entry)
+            case ReadsLag():
+                self._injections.lag(entry)
+            case ComparisonRuns():
+                self._compare()
+            case OperatorAborts():
+                self._abort(entry)
+            case OperatorRedrives():
+                self._redrive(entry)
+            case OperatorAsks():
+                self._ask(entry)
+            case EnvironmentStops():
+                self._stop(entry)
+
+    def seize_moments(self) -> None:
+        """Do what was to be done once an execution is in a certain state."""
+        for entry in list(self._aborts):
+            running = self._running(entry.fleet)
+            if running and running[-1].position.state == entry.state:
+                self._aborts.remove(entry)
+                self._end(running[-1])
+
+    # -- snapshots --------------------------------------------------------------------------------
+
+    def _fleet(self, index: int) -> StagedFleet:
+        return self._observers[index].scene.fleet
+
+    def _complete(self, entry: SnapshotCompletes) -> None:
+        now = self._world.clock.now()
+        tags = {}
+        if entry.data_before is not None:
+            tags["snaproll:data-time"] = (now - timedelta(seconds=entry.data_before)).isoformat()
+        copied: dict[str, Any] = {"source_id": SOURCE_OF_COPIES} if entry.copied else {}
+        self._injections.next_arrives(entry.arrivals)
+        made = self._stage.complete_snapshot(
+            self._fleet(entry.fleet),
+            entry.scenario.value,
+            tags=tags,
+            encrypted=entry.encrypted,
+            size_gib=entry.size_gib,
+            start_time=now - timedelta(seconds=entry.taken_before),
+            **copied,
+        )
+        self.labels[entry.label] = made
+        self._observers[entry.fleet].snapshots.append(made)
+        kind = f"{'' if entry.encrypted else 'unencrypted '}{entry.scenario.value}"
+        arrives = ", ".join(f"{delay:.0f} s" for delay in entry.arrivals)
+        name = self._fleet(entry.fleet).name
+        self._note(
+            f"{entry.label} of {name} completes as {made} ({kind}); its event arrives after "
+            f"{arrives or 'all: never'}"
+        )
+
+    # -- people -----------------------------------------------------------------------------------
+
+    def _start(self, entry: OperatorStarts) -> None:
+        content: dict[str, str] = {"fleet": self._fleet(entry.fleet).name}
+        if entry.snapshot != LATEST:
+            content["snapshot"] = self.labels[entry.snapshot]
+        execution = self._stage.start(content)
+        self._note(f"a person starts {execution.name} with {content}")
+
+    def _scale(self, entry: CapacityChanges) -> None:
+        group = self._fleet(entry.fleet).group
+        # The dice do not know which fleet it will be, nor how large that may become.
+        most = self._world.autoscaling.groups[group].maximum
+        desired = min(entry.desired, most)
+        self._note(f"the desired capacity of {group} becomes {desired}")
+        self._stage.session.client("autoscaling").set_desired_capacity(
+            AutoScalingGroupName=group, DesiredCapacity=desired
+        )
+
+    def _running(self, fleet: int) -> list[Execution]:
+        return [one.execution for one in self._observers[fleet].running.values()]
+
+    def _abort(self, entry: OperatorAborts) -> None:
+        if entry.state is not None:
+            self._aborts.append(entry)
+            return
+        running = self._running(entry.fleet)
+        if running:
+            self._end(running[-1])
+
+    def _end(self, execution: Execution) -> None:
+        if execution.running:
+            self._note(f"a person aborts {execution.name} in {execution.position.state}")
+            self._stage.session.client("stepfunctions").stop_execution(executionArn=execution.arn)
+
+    def _redrive(self, entry: OperatorRedrives) -> None:
+        dead = [
+            one.execution
+            for one in self._observers[entry.fleet].rollouts.values()
+            if one.execution.status == "ABORTED" or one.died
+        ]
+        if dead:
+            self._note(f"a person redrives {dead[-1].name}")
+            self._stage.session.client("stepfunctions").redrive_execution(executionArn=dead[-1].arn)
+
+    def _ask(self, entry: OperatorAsks) -> None:
+        asked = self._request(entry)
+        if asked is None:
+            return
+        execution = self._stage.start({"fleet": self._fleet(entry.fleet).name, **asked})
+        self._note(f"a person starts {execution.name} with {asked}")
+
+    def _request(self, entry: OperatorAsks) -> dict[str, object] | None:
+        seen = self._observers[entry.fleet]
+        if entry.what == "lift":
+            bad = seen.newest_quarantined()
+            if bad is None:
+                return None
+            return {"lift_quarantine": bad, "reason": "it was the host", "by": "ann"}
+        requests: dict[str, dict[str, object]] = {
+            "hold": {"hold": "a look at it", "by": "ann"},
+            "hold and roll back": {"hold": "wrong data", "by": "ann", "running": "roll_back"},
+            "resume": {"resume": "it is over", "by": "ann"},
+            "previous": {"snapshot": "previous", "reason": "the numbers are wrong"},
+            "repair": {"snapshot": LATEST, "reason": "the live numbers are wrong"},
+            "stay": {"snapshot": seen.live.snapshot, "reason": "the new ones are wrong"},
+            "preview": {"dry_run": True},
+        }
+        return requests[entry.what]
+
+    # -- the environment --------------------------------------------------------------------------
+
+    def _compare(self) -> None:
+        function = self._stage.stack.functions["ReconcileFleetsFunction"]
+        self._note("the comparison runs besides its schedule")
+        self._world.awslambda.invoke_async(function, _TICK, caller="schedule")
+
+    def _stop(self, entry: EnvironmentStops) -> None:
+        self._note(f"the environment is stopped for {entry.seconds:.0f} s")
+        ssm = self._stage.session.client("ssm")
+        ssm.put_parameter(Name=_STOP, Value="an audit", Type="String", Overwrite=True)
+        self.pending += 1
+        for seen in self._observers:
+            until = self._world.clock.now() + timedelta(seconds=entry.seconds)
+            seen.stopped_until = max(seen.stopped_until or until, until)
+        self._world.clock.after(entry.seconds, "the stop ends", self._go_on)
+
+    def _go_on(self) -> None:
+        self.pending -= 1
+        if self.pending:
+            return
+        self._note("the environment is stopped no more")
+        self._stage.session.client("ssm").delete_parameter(Name=_STOP)
+
+    def _hold_alarm(self, entry: AlarmIsHeld) -> None:
+        alarm = self._fleet(entry.fleet).alarm
+        self._note(f"the alarm {alarm} is held in {entry.state}")
+        self._world.cloudwatch.hold(alarm, entry.state)
+        self._world.clock.after(
+            entry.seconds, "the alarm is let go", lambda: self._release_alarm(alarm)
+        )
+
+    def _release_alarm(self, alarm: str) -> None:
+        self._note(f"the alarm {alarm} follows its metric again")
+        self._world.cloudwatch.release(alarm)
+
+
+def build(stage: Stage, name: str, setup: FleetSetup) -> StagedFleet:
+    """Build a fleet with the policy that its setup asks for."""
+    snapshots: dict[str, Any] = {"tags": {"GraphId": name, "Environment": ENVIRONMENT}}
+    if setup.max_age is not None:
+        snapshots["max_age"] = f"{setup.max_age}s"
+    policy = {
+        "snapshots": snapshots,
+        "refresh": {
+            "min_healthy": setup.min_healthy,
+            "max_healthy": setup.max_healthy,
+            "warmup": f"{setup.warmup}s",
+            "checkpoints": list(setup.checkpoints),
+            "checkpoint_wait": f"{setup.checkpoint_wait}s",
+            "bake": f"{setup.bake}s",
+        },
+        "health": {
+            "alarms": [f"{name}-unhealthy"] if setup.watches_alarm else [],
+            "unhealthy_grace": f"{setup.unhealthy_grace}s",
+        },
+    }
+    return stage.add_fleet(name, capacity=setup.capacity, policy=policy)
