@@ -112,7 +112,7 @@ def outcomes_are_named(seen: Observer, step: Step) -> Iterator[Violation]:
         outcome = _outcome(execution)
         if outcome is None:
             rollout.died = True
-            if not _excused(execution):
+            if not _excused(execution, seen):
                 yield Violation(
                     "I6",
                     f"{rollout.name} ended as {execution.status} without a named outcome",
@@ -155,10 +155,11 @@ def _outcome(execution: Execution) -> str | None:
     return execution.error if execution.status == "FAILED" and execution.error in named else None
 
 
-def _excused(execution: Execution) -> bool:
+def _excused(execution: Execution, seen: Observer) -> bool:
     """Whether a person, or something that was broken, ended an execution."""
     error = execution.error or ""
-    return execution.status == "ABORTED" or error in INFRASTRUCTURE or error.startswith("Lambda.")
+    broken = error in INFRASTRUCTURE or error.startswith("Lambda.")
+    return execution.status == "ABORTED" or (broken and seen.disturbed)
 
 
 def bakes_are_not_interrupted(seen: Observer, step: Step) -> Iterator[Violation]:

@@ -121,6 +121,8 @@ class Observer:
         self.setup = setup
         self.live = Live(scene.fleet.first_snapshot, scene.saved_version)
         self.ledger: Item = {}
+        self.disturbed = False
+        """Whether AWS is made to fail, so that executions may die."""
         self.snapshots: list[str] = []
         """Those that completed since the beginning."""
         self.stopped_until: datetime | None = None

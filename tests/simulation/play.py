@@ -102,6 +102,8 @@ class _Player:
         self._happenings: list[Happening] = []
         injections = Injections(self.world, self._note)
         self._observers = [Observer(Scene(self._stage, fleet), setup) for fleet, setup in fleets]
+        for one in self._observers:
+            one.disturbed = schedule.disturbed
         self._hand = Stagehand(self._stage, self._observers, injections, self._note)
         self._pending = len(schedule.entries)
         self._busy_at = self._began = self.world.clock.now()

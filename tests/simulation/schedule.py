@@ -241,6 +241,13 @@ class Schedule(_Part):
     entries: tuple[Entry, ...]
 
     @property
+    def disturbed(self) -> bool:
+        """Whether AWS is made to fail at all."""
+        return any(
+            isinstance(entry, CallsFail | InvocationsFail | ReadsLag) for entry in self.entries
+        )
+
+    @property
     def whole(self) -> bool:
         """Whether every fault is over before what it strikes runs out of tries for good."""
         return not any(

@@ -257,3 +257,15 @@ def name_next(
 def forget_successor(state: FleetState, successor: Successor | None) -> FleetState:
     """Take a successor's name away after it ran, unless another was named meanwhile."""
     return state.model_copy(update={"successor": None}) if state.successor == successor else state
+
+
+def count_dead_successor(state: FleetState, successor: Successor) -> FleetState:
+    """Give up on an execution that died before it took a dead rollout's claim over.
+
+    It counts as a takeover: what kills every successor must not go on for ever.
+    """
+    claim = state.claim
+    if state.successor != successor or claim is None or claim.fence != successor.takes_over:
+        return state
+    counted = claim.model_copy(update={"takeovers": claim.takeovers + 1})
+    return state.model_copy(update={"successor": None, "claim": counted})

@@ -13,6 +13,7 @@ from snaproll.contracts import (
 )
 from snaproll.domain.claims import (
     MOST_TAKEOVERS,
+    count_dead_successor,
     name_successor,
     prove_claim,
     stop_claim,
@@ -46,12 +47,27 @@ def recover(fleet: str, status: str, runtime: Runtime) -> str:
     the fleet goes back and is held.
     """
     state = runtime.ledger.state(fleet)
-    claim = state.claim
+    claim, successor = state.claim, state.successor
     if claim is None:
         started = start_successor(fleet, state, runtime)
         return f"Started {started}." if started else f"Nothing holds fleet {fleet}."
     if status in _ALIVE:
         return f"{claim.execution} runs."
+    named = successor if successor and successor.takes_over == claim.fence else None
+    arrived = _status_of(named, runtime) if named else GONE
+    if named is None or arrived == GONE:
+        return _recover_dead(fleet, claim, status, runtime)
+    if arrived in _ALIVE:
+        return f"{named.name} takes the rollout of {claim.snapshot} over."
+    # It died before it had the claim, and its name is used up.
+    counted = _count_dead(fleet, named, runtime).claim
+    if counted is None or counted.fence != claim.fence:
+        return f"Somebody else was faster with fleet {fleet}."
+    return _recover_dead(fleet, counted, arrived, runtime)
+
+
+def _recover_dead(fleet: str, claim: Claim, status: str, runtime: Runtime) -> str:
+    """Let a dead execution's claim be taken over, or end it."""
     if claim.takeovers >= MOST_TAKEOVERS:
         reason = f"its rollout died {MOST_TAKEOVERS + 1} times, the last time as {status}"
         return _end(fleet, claim, Outcome.NEEDS_ATTENTION, reason, runtime)
@@ -96,8 +112,18 @@ def _end(fleet: str, claim: Claim, outcome: Outcome, reason: str, runtime: Runti
         return f"Somebody else was faster. {lost}"
 
 
-def over(successor: Successor, runtime: Runtime) -> bool:
-    """Whether an execution that was named ran, and runs no more."""
+def _count_dead(fleet: str, successor: Successor, runtime: Runtime) -> FleetState:
+    return runtime.ledger.change(
+        fleet, lambda before: Change(count_dead_successor(before, successor))
+    )
+
+
+def _status_of(successor: Successor, runtime: Runtime) -> str:
     machine = runtime.settings.rollout_machine
     arn = f"{machine.replace(':stateMachine:', ':execution:')}:{successor.name}"
-    return runtime.executions.status(arn) not in (*_ALIVE, GONE)
+    return runtime.executions.status(arn)
+
+
+def over(successor: Successor, runtime: Runtime) -> bool:
+    """Whether an execution that was named ran, and runs no more."""
+    return _status_of(successor, runtime) not in (*_ALIVE, GONE)
