@@ -221,6 +221,7 @@ def test_an_event_that_a_function_fails_on_goes_to_a_queue(resources: dict[str, 
 
     assert invoked == {
         "DispatchSnapshotFunction",
+        "IndexFleetFunction",
         "ReconcileFleetsFunction",
         "RecoverRolloutFunction",
         "SignalRolloutFunction",

@@ -129,7 +129,7 @@ def test_a_snapshot_of_no_fleet_costs_one_short_call_and_leaves_no_execution(
 
     assert names(stage) == []
     assert dispatches(stage) == 1
-    assert [call.operation for call in seen.calls()] == ["GetParametersByPath", "DescribeSnapshots"]
+    assert [call.operation for call in seen.calls()] == ["Query", "DescribeSnapshots"]
 
 
 @pytest.mark.parametrize(
@@ -220,8 +220,9 @@ def test_a_duplicate_that_arrives_after_the_rollout_starts_nothing(
 
     assert stage.rollouts() == [rollout]
     assert [call.operation for call in seen.calls()[before:]] == [
-        "GetParametersByPath",
+        "Query",
         "DescribeSnapshots",
+        "GetParameter",
         "StartExecution",
     ]
 
@@ -402,7 +403,7 @@ def test_a_parameter_that_stays_wrong_is_reported_once_a_day(
 
 
 def test_more_fleets_than_fit_on_a_page_are_all_found(stage: Stage, fleet: StagedFleet) -> None:
-    # Given a dozen fleets before ours in the alphabet: Parameter Store gives ten at a time
+    # Given a dozen fleets before ours in the alphabet
     for number in range(12):
         stage.configure(
             replace(fleet, name=f"aaa-{number}"),

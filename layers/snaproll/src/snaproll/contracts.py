@@ -143,6 +143,19 @@ class ScheduleEvent(_FromAws):
     detail_type: Literal["Scheduled Event"] = Field(alias="detail-type")
 
 
+class ParameterDetail(_FromAws):
+    """Detail of ``Parameter Store Change``: which parameter was created, updated or deleted."""
+
+    name: str = Field(min_length=1)
+
+
+class ParameterEvent(_FromAws):
+    """``IndexFleet``: a fleet parameter changed (Systems Manager user guide, "Event types")."""
+
+    source: Literal["aws.ssm"]
+    detail: ParameterDetail
+
+
 class Reconciled(StrictValue):
     """``ReconcileFleets``'s answer: what was done for each fleet."""
 

@@ -24,6 +24,7 @@ from snaproll.aws.events import Announcements
 from snaproll.aws.executions import Executions
 from snaproll.aws.fleets import Fleets
 from snaproll.aws.groups import Groups
+from snaproll.aws.index import Index
 from snaproll.aws.instances import Instances
 from snaproll.aws.keys import Keys
 from snaproll.aws.launch_templates import LaunchTemplates
@@ -102,6 +103,11 @@ class Runtime:
     def fleets(self) -> Fleets:
         """Fleet parameters."""
         return Fleets(self.client("ssm"), self.settings.environment)
+
+    @cached_property
+    def index(self) -> Index:
+        """The index of fleets."""
+        return Index(self.client("dynamodb"), self.settings.ledger_table)
 
     @cached_property
     def live(self) -> LiveParameters:

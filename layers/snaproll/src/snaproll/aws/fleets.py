@@ -15,6 +15,7 @@ from snaproll.explain import explain
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
+    from mypy_boto3_ssm.type_defs import ParameterTypeDef
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,15 @@ class Unreadable:
 
     fleet: str
     problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class FleetParameter:
+    """A fleet parameter as it is written; ``changed_at_ms`` is when, in milliseconds since 1970."""
+
+    name: str
+    value: str
+    changed_at_ms: int
 
 
 class Fleets:
@@ -46,23 +56,26 @@ class Fleets:
         InvalidFleetConfigurationError
             When its parameter does not follow the schema.
         """
+        found = self.read(name) if is_fleet_name(name) else None
+        if found is None:
+            raise UnknownFleetError(
+                f'No fleet "{name}" is configured: the parameter {self.parameter(name)} does not '
+                f"exist. List the fleets with: aws ssm get-parameters-by-path --path {self._path}"
+            )
+        fleet = self.parse(found)
+        if isinstance(fleet, Unreadable):
+            raise InvalidFleetConfigurationError(fleet.problem)
+        return fleet
+
+    def read(self, name: str) -> FleetParameter | None:
+        """A fleet's parameter as it is written, None when there is none."""
         parameter = self.parameter(name)
-        unknown = UnknownFleetError(
-            f'No fleet "{name}" is configured: the parameter {parameter} does not exist. '
-            f"List the fleets with: aws ssm get-parameters-by-path --path {self._path}"
-        )
-        if not is_fleet_name(name):
-            raise unknown
         try:
-            reply = self._ssm.get_parameter(Name=parameter)
+            return self._written(self._ssm.get_parameter(Name=parameter)["Parameter"])
         except SDK_ERRORS as error:
             if code_of(error) == "ParameterNotFound":
-                raise unknown from error
+                return None
             raise named(error, f"read the parameter {parameter}") from error
-        found = self._parse(name, reply["Parameter"].get("Value", ""))
-        if isinstance(found, Unreadable):
-            raise InvalidFleetConfigurationError(found.problem)
-        return found
 
     def stop_reason(self, parameter: str) -> str | None:
         """What the environment's stop switch says; None while there is none."""
@@ -73,24 +86,35 @@ class Fleets:
                 return None
             raise named(error, f"read the parameter {parameter}") from error
 
-    def all(self) -> Iterator[Fleet | Unreadable]:
-        """Every fleet of the environment, those with a broken parameter among them."""
+    def name_in(self, parameter: str) -> str | None:
+        """What a parameter's name says of the fleet's; None when it is none of this environment."""
+        name = parameter.removeprefix(f"{self._path}/")
+        return None if name == parameter or "/" in name else name
+
+    def all(self) -> Iterator[FleetParameter]:
+        """Every fleet parameter of the environment, ten to a call."""
         with named_errors(f"list the parameters under {self._path}"):
             pages = self._ssm.get_paginator("get_parameters_by_path").paginate(
                 Path=self._path, Recursive=False
             )
             for page in pages:
-                for one in page["Parameters"]:
-                    name = one.get("Name", "").removeprefix(f"{self._path}/")
-                    yield self._parse(name, one.get("Value", ""))
+                yield from map(self._written, page["Parameters"])
 
-    def _parse(self, name: str, value: str) -> Fleet | Unreadable:
-        parameter = self.parameter(name)
+    def _written(self, raw: ParameterTypeDef) -> FleetParameter:
+        return FleetParameter(
+            name=raw.get("Name", "").removeprefix(f"{self._path}/"),
+            value=raw.get("Value", ""),
+            changed_at_ms=int(raw["LastModifiedDate"].timestamp() * 1000),
+        )
+
+    def parse(self, found: FleetParameter) -> Fleet | Unreadable:
+        """The fleet that a parameter describes, or what is wrong with it."""
+        name, parameter = found.name, self.parameter(found.name)
         if not is_fleet_name(name):
             return Unreadable(
                 name, f'The parameter {parameter} names a fleet "{name}"; allowed is {FLEET_NAME}.'
             )
         try:
-            return Fleet(name=name, policy=FleetPolicy.model_validate_json(value))
+            return Fleet(name=name, policy=FleetPolicy.model_validate_json(found.value))
         except ValidationError as error:
             return Unreadable(name, explain(f"The parameter {parameter}", error))

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
-from botocore.exceptions import ClientError
-from pydantic import BaseModel, ValidationError
-
-from snaproll.aws.refusals import SDK_ERRORS, SdkError, code_of, named, named_errors
+from snaproll.aws.items import condition_failed, item_of, key_of, parsed, plain
+from snaproll.aws.refusals import SDK_ERRORS, named, named_errors
 from snaproll.domain.ledger import SCHEMA, FleetState, Quarantine, Record
-from snaproll.domain.upgrades import upgraded
 from snaproll.domain.watch import Watch
-from snaproll.errors import LedgerConflictError, LedgerUnreadableError
-from snaproll.explain import explain
+from snaproll.errors import LedgerConflictError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -26,8 +21,6 @@ _ATTEMPTS = 5
 _WATCHES = "WATCHES"
 _QUARANTINE = "QUARANTINE#"
 _REJECTION = "REJECTION#"
-
-_Model = TypeVar("_Model", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +52,7 @@ class Ledger:
     def state(self, fleet: str) -> FleetState:
         """A fleet's state as it is now; a fresh one when the ledger does not know the fleet."""
         found = self._get(_fleet_key(fleet), "STATE")
-        return _parsed(FleetState, found, fleet) if found else FleetState()
+        return parsed(FleetState, found, fleet) if found else FleetState()
 
     def change(self, fleet: str, transition: Callable[[FleetState], Change]) -> FleetState:
         """Apply a transition; it may be run again when another writer came in between.
@@ -88,7 +81,7 @@ class Ledger:
         state: TransactWriteItemTypeDef = {
             "Put": {
                 "TableName": self._table,
-                "Item": _item(key, "STATE", after),
+                "Item": item_of(key, "STATE", after),
                 # Revision 0 is the state of a fleet that was never written.
                 "ConditionExpression": "attribute_not_exists(pk) OR revision = :read",
                 "ExpressionAttributeValues": {":read": {"N": str(before.revision)}},
@@ -97,12 +90,12 @@ class Ledger:
         together = [state]
         if change.record is not None:
             record_key = f"RELEASE#{change.record.ended_at.isoformat()}#{change.record.snapshot}"
-            together.append(self._put(_item(key, record_key, change.record)))
+            together.append(self._put(item_of(key, record_key, change.record)))
         if change.watch is not None:
-            together.append(self._put(_item(_WATCHES, fleet, change.watch)))
+            together.append(self._put(item_of(_WATCHES, fleet, change.watch)))
         elif change.unwatch:
             together.append(
-                {"Delete": {"TableName": self._table, "Key": _key(_WATCHES, fleet)}},
+                {"Delete": {"TableName": self._table, "Key": key_of(_WATCHES, fleet)}},
             )
         try:
             if len(together) == 1:
@@ -110,7 +103,7 @@ class Ledger:
             else:
                 self._dynamodb.transact_write_items(TransactItems=together)
         except SDK_ERRORS as error:
-            if _condition_failed(error):
+            if condition_failed(error):
                 return False
             raise named(error, f"write the ledger of fleet {fleet}") from error
         return True
@@ -134,7 +127,7 @@ class Ledger:
                 ConsistentRead=True,
                 Limit=limit,
             )
-        return [_parsed(Record, _plain(one), fleet) for one in reply["Items"]]
+        return [parsed(Record, plain(one), fleet) for one in reply["Items"]]
 
     def record_of(self, fleet: str, execution: str) -> Record | None:
         """The record that an execution left, when it is among the newest."""
@@ -146,7 +139,7 @@ class Ledger:
     def quarantine(self, fleet: str, snapshot: str) -> Quarantine | None:
         """Why a snapshot is quarantined for a fleet; None when it is not."""
         found = self._get(_fleet_key(fleet), f"{_QUARANTINE}{snapshot}")
-        return _parsed(Quarantine, found, fleet) if found else None
+        return parsed(Quarantine, found, fleet) if found else None
 
     def condemned(self, fleet: str) -> frozenset[str]:
         """Ids of all snapshots that are quarantined or were rejected for a fleet."""
@@ -166,7 +159,7 @@ class Ledger:
                 ConsistentRead=True,
             )
             return {
-                _parsed(Quarantine, _plain(one), fleet).snapshot
+                parsed(Quarantine, plain(one), fleet).snapshot
                 for page in pages
                 for one in page["Items"]
             }
@@ -183,14 +176,14 @@ class Ledger:
         with named_errors(f"write down that {item.snapshot} is not for fleet {fleet}"):
             self._dynamodb.put_item(
                 TableName=self._table,
-                Item=_item(_fleet_key(fleet), f"{kind}{item.snapshot}", item),
+                Item=item_of(_fleet_key(fleet), f"{kind}{item.snapshot}", item),
             )
 
     def lift_quarantine(self, fleet: str, snapshot: str) -> None:
         """Allow a snapshot again; one that was not quarantined stays as it is."""
         with named_errors(f"lift the quarantine of {snapshot} for fleet {fleet}"):
             self._dynamodb.delete_item(
-                TableName=self._table, Key=_key(_fleet_key(fleet), f"{_QUARANTINE}{snapshot}")
+                TableName=self._table, Key=key_of(_fleet_key(fleet), f"{_QUARANTINE}{snapshot}")
             )
 
     # -- problems ---------------------------------------------------------------------------------
@@ -198,7 +191,7 @@ class Ledger:
     def is_news(self, fleet: str, problem: str) -> bool:
         """Remember a fleet's problem; False when it is the one that is remembered already."""
         item = {
-            **_key(_fleet_key(fleet), "PROBLEM"),
+            **key_of(_fleet_key(fleet), "PROBLEM"),
             "schema_version": {"N": str(SCHEMA)},
             "problem": {"S": problem},
         }
@@ -210,7 +203,7 @@ class Ledger:
                 ExpressionAttributeValues={":problem": {"S": problem}},
             )
         except SDK_ERRORS as error:
-            if _condition_failed(error):
+            if condition_failed(error):
                 return False
             raise named(error, f"remember the problem of fleet {fleet}") from error
         return True
@@ -227,7 +220,7 @@ class Ledger:
                 ConsistentRead=True,
             )
             return {
-                one["sk"]["S"]: _parsed(Watch, _plain(one), one["sk"]["S"])
+                one["sk"]["S"]: parsed(Watch, plain(one), one["sk"]["S"])
                 for page in pages
                 for one in page["Items"]
             }
@@ -237,51 +230,11 @@ class Ledger:
     def _get(self, pk: str, sk: str) -> dict[str, Any] | None:
         with named_errors(f"read the ledger item {pk} {sk}"):
             reply = self._dynamodb.get_item(
-                TableName=self._table, Key=_key(pk, sk), ConsistentRead=True
+                TableName=self._table, Key=key_of(pk, sk), ConsistentRead=True
             )
         found = reply.get("Item")
-        return _plain(found) if found else None
+        return plain(found) if found else None
 
 
 def _fleet_key(fleet: str) -> str:
     return f"FLEET#{fleet}"
-
-
-def _key(pk: str, sk: str) -> dict[str, Any]:
-    return {"pk": {"S": pk}, "sk": {"S": sk}}
-
-
-def _item(pk: str, sk: str, model: BaseModel) -> dict[str, Any]:
-    serialize = TypeSerializer().serialize
-    content = model.model_dump(mode="json", exclude_none=True)
-    return _key(pk, sk) | {name: serialize(value) for name, value in content.items()}
-
-
-def _plain(item: Mapping[str, Any]) -> dict[str, Any]:
-    deserialize = TypeDeserializer().deserialize
-    return {name: deserialize(value) for name, value in item.items() if name not in ("pk", "sk")}
-
-
-def _parsed(model: type[_Model], content: dict[str, Any], fleet: str) -> _Model:
-    try:
-        return model.model_validate(upgraded(model, content))
-    except KeyError:
-        version = content.get("schema_version")
-        raise LedgerUnreadableError(
-            f"A ledger item of fleet {fleet} has schema version {version}; this version of "
-            f"snaproll reads {SCHEMA} and the one before. Deploy the version that wrote it, or a "
-            f"newer one."
-        ) from None
-    except ValidationError as error:
-        raise LedgerUnreadableError(explain(f"A ledger item of fleet {fleet}", error)) from error
-
-
-def _condition_failed(error: SdkError) -> bool:
-    if code_of(error) in ("ConditionalCheckFailedException", "TransactionConflictException"):
-        return True
-    if not isinstance(error, ClientError) or code_of(error) != "TransactionCanceledException":
-        return False
-    reasons: Any = error.response.get("CancellationReasons", [])
-    return any(
-        one.get("Code") in ("ConditionalCheckFailed", "TransactionConflict") for one in reasons
-    )

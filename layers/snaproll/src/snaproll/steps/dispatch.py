@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from snaproll.aws.fleets import Unreadable
-from snaproll.contracts import ConfigurationEvent, Dispatched, SnapshotEvent
+from snaproll.contracts import Dispatched, SnapshotEvent
 from snaproll.domain.claims import execution_name
 from snaproll.domain.fleet import Fleet
 from snaproll.domain.ledger import Trigger
 from snaproll.domain.snapshot import Snapshot, matches
 from snaproll.errors import NotYetVisibleError
 from snaproll.runtime import Runtime
+from snaproll.steps.index import present, readable_fleets
 
 FIRST_ATTEMPT = 1
 """Dispatch never uses another: a late duplicate of an event then starts nothing."""
@@ -36,7 +36,7 @@ def dispatch_snapshot(notice: SnapshotEvent, runtime: Runtime) -> Dispatched:
         if snapshot is None:
             unseen.append(snapshot_id)
             continue
-        for fleet in fleets_of(snapshot, fleets, event.account):
+        for fleet in fleets_that_select(snapshot, fleets, event.account, runtime):
             name = execution_name(fleet.name, snapshot.id, FIRST_ATTEMPT)
             content = {
                 "fleet": fleet.name,
@@ -52,35 +52,16 @@ def dispatch_snapshot(notice: SnapshotEvent, runtime: Runtime) -> Dispatched:
     return Dispatched(started=started, already_known=known)
 
 
-def readable_fleets(runtime: Runtime) -> list[Fleet]:
-    """Every fleet of the environment.
+def fleets_that_select(
+    snapshot: Snapshot, fleets: Iterable[Fleet], account: str, runtime: Runtime
+) -> list[Fleet]:
+    """Those fleets whose rule selects a snapshot; ``account`` is what they call ``self``.
 
-    A fleet whose parameter cannot be read is reported, once a day at most, and does not stand in
-    the others' way.
+    The index may be behind: what it finds is asked of the fleet's own parameter once more.
     """
-    found, today = [], runtime.now().date().isoformat()
-    for fleet in runtime.fleets.all():
-        if isinstance(fleet, Fleet):
-            found.append(fleet)
-        else:
-            runtime.logger.error(fleet.problem, extra={"fleet": fleet.fleet})
-            if runtime.ledger.is_news(fleet.fleet, f"{today}: {fleet.problem}"):
-                _report(fleet, runtime)
-    return found
-
-
-def _report(fleet: Unreadable, runtime: Runtime) -> None:
-    runtime.announcements.publish(
-        "Fleet Configuration Invalid",
-        ConfigurationEvent(
-            environment=runtime.settings.environment, fleet=fleet.fleet, message=fleet.problem
-        ),
-    )
-
-
-def fleets_of(snapshot: Snapshot, fleets: Iterable[Fleet], account: str) -> list[Fleet]:
-    """Those fleets whose rule selects a snapshot; ``account`` is what they call ``self``."""
-    return [fleet for fleet in fleets if _belongs(snapshot, fleet, account)]
+    found = (fleet for fleet in fleets if _belongs(snapshot, fleet, account))
+    now = (present(fleet.name, runtime) for fleet in found)
+    return [fleet for fleet in now if fleet is not None and _belongs(snapshot, fleet, account)]
 
 
 def _belongs(snapshot: Snapshot, fleet: Fleet, account: str) -> bool:

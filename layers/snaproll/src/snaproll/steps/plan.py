@@ -25,7 +25,8 @@ from snaproll.errors import (
 )
 from snaproll.explain import explain
 from snaproll.runtime import Runtime
-from snaproll.steps.dispatch import fleets_of, readable_fleets
+from snaproll.steps.dispatch import fleets_that_select
+from snaproll.steps.index import readable_fleets
 
 LATEST = "latest"
 PREVIOUS = "previous"
@@ -189,7 +190,7 @@ def _request_of_event(raw: object, runtime: Runtime) -> RolloutRequest | Plan:
         snapshot = runtime.snapshots.get(snapshot_id)
         if snapshot is None:
             raise NotYetVisibleError(f"{snapshot_id} cannot be seen in account {event.account}.")
-        found = fleets_of(snapshot, fleets, event.account)
+        found = fleets_that_select(snapshot, fleets, event.account, runtime)
         pairs += [(fleet.name, snapshot_id) for fleet in found]
     if not pairs:
         ids = ", ".join(event.snapshot_ids)

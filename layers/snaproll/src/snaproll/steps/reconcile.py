@@ -12,6 +12,7 @@ from snaproll.domain.snapshot import Snapshot, data_time
 from snaproll.domain.trouble import may_retry
 from snaproll.runtime import Runtime
 from snaproll.steps.claim import start_successor
+from snaproll.steps.index import repair_index
 from snaproll.steps.plan import newest_eligible
 from snaproll.steps.recover import over, recover
 from snaproll.steps.snapshot import data_time_of, what_runs
@@ -23,7 +24,7 @@ def reconcile_fleets(_: ScheduleEvent, runtime: Runtime) -> Reconciled:
     if stopped is not None:
         return Reconciled(message=f"Stopped: {stopped}.", done=[])
     done = []
-    for fleet in runtime.fleets.all():
+    for fleet in repair_index(runtime):
         if isinstance(fleet, Fleet):
             done.append(f"{fleet.name}: {_reconcile(fleet, runtime)}")
         else:

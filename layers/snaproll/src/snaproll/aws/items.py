@@ -1,0 +1,69 @@
+"""Items of the ledger's table: from models, and back to them with the version that wrote them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from botocore.exceptions import ClientError
+from pydantic import BaseModel, ValidationError
+
+from snaproll.aws.refusals import SdkError, code_of
+from snaproll.domain.ledger import SCHEMA
+from snaproll.domain.upgrades import upgraded
+from snaproll.errors import LedgerUnreadableError
+from snaproll.explain import explain
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def key_of(pk: str, sk: str) -> dict[str, Any]:
+    """The key of an item."""
+    return {"pk": {"S": pk}, "sk": {"S": sk}}
+
+
+def item_of(pk: str, sk: str, model: BaseModel) -> dict[str, Any]:
+    """A model as an item; what is None is left out."""
+    serialize = TypeSerializer().serialize
+    content = model.model_dump(mode="json", exclude_none=True)
+    return key_of(pk, sk) | {name: serialize(value) for name, value in content.items()}
+
+
+def plain(item: Mapping[str, Any]) -> dict[str, Any]:
+    """An item's attributes without its key, as Python values."""
+    deserialize = TypeDeserializer().deserialize
+    return {name: deserialize(value) for name, value in item.items() if name not in ("pk", "sk")}
+
+
+def parsed(model: type[Model], content: dict[str, Any], fleet: str) -> Model:
+    """A model from an item's attributes, upgraded when the version before wrote it.
+
+    Raises
+    ------
+    LedgerUnreadableError
+        When another version wrote it, or it is broken.
+    """
+    try:
+        return model.model_validate(upgraded(model, content))
+    except KeyError:
+        version = content.get("schema_version")
+        raise LedgerUnreadableError(
+            f"A ledger item of fleet {fleet} has schema version {version}; this version of "
+            f"snaproll reads {SCHEMA} and the one before. Deploy the version that wrote it, or a "
+            f"newer one."
+        ) from None
+    except ValidationError as error:
+        raise LedgerUnreadableError(explain(f"A ledger item of fleet {fleet}", error)) from error
+
+
+def condition_failed(error: SdkError) -> bool:
+    """Whether a write was refused because somebody else wrote in between."""
+    if code_of(error) in ("ConditionalCheckFailedException", "TransactionConflictException"):
+        return True
+    if not isinstance(error, ClientError) or code_of(error) != "TransactionCanceledException":
+        return False
+    reasons: Any = error.response.get("CancellationReasons", [])
+    return any(
+        one.get("Code") in ("ConditionalCheckFailed", "TransactionConflict") for one in reasons
+    )
