@@ -44,7 +44,13 @@ DOCUMENTED = {
         "protected_instances": "wait",
         "standby_instances": "wait",
     },
-    "health": {"alarms": ["replicas-prod-5xx"], "unhealthy_grace": "10m", "probe": None},
+    "health": {
+        "alarms": ["replicas-prod-5xx"],
+        "no_data": "wait",
+        "no_data_limit": "30m",
+        "unhealthy_grace": "10m",
+        "probe": None,
+    },
     "on_drift": "alert",
 }
 """Every key that a fleet parameter may have, as the documentation shows it."""
@@ -83,7 +89,13 @@ def test_what_is_left_out_has_safe_defaults() -> None:
             "protected_instances": "wait",
             "standby_instances": "wait",
         },
-        "health": {"alarms": [], "unhealthy_grace": "10m", "probe": None},
+        "health": {
+            "alarms": [],
+            "no_data": "wait",
+            "no_data_limit": "30m",
+            "unhealthy_grace": "10m",
+            "probe": None,
+        },
         "on_drift": "alert",
     }
 
@@ -207,6 +219,11 @@ WRONG: list[tuple[str, dict[str, Any], list[str]]] = [
         "no time to become healthy",
         {"health": {"unhealthy_grace": "0s"}},
         ["unhealthy_grace must be at least 1m"],
+    ),
+    (
+        "an unknown meaning of no data",
+        {"health": {"no_data": "shrug"}},
+        ["health.no_data = 'shrug'", "'wait', 'ignore' or 'bad'"],
     ),
     ("an alarm without a name", {"health": {"alarms": [""]}}, ["health.alarms.0 = ''", "1"]),
     (

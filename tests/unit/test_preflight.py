@@ -47,6 +47,7 @@ CHECKS = {
     "fleet-healthy",
     "alarms-exist",
     "alarms-ok",
+    "alarms-have-data",
     "probe-exists",
 }
 
@@ -223,11 +224,11 @@ NOT_READY = [
     *(
         Case(
             f"an alarm is {state}",
-            "alarms-ok",
+            name,
             f"replicas-prod-5xx is {state}",
             evidence={"alarms": {"replicas-prod-5xx": state}},
         )
-        for state in ("ALARM", "INSUFFICIENT_DATA")
+        for name, state in (("alarms-ok", "ALARM"), ("alarms-have-data", "INSUFFICIENT_DATA"))
     ),
 ]
 

@@ -6,19 +6,24 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from snaproll.aws.refusals import named_errors
+from snaproll.domain.alarms import Alarm
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
 
 
 class Alarms:
-    """The states of alarms."""
+    """Alarms by name."""
 
     def __init__(self, cloudwatch: CloudWatchClient) -> None:
         self._cloudwatch = cloudwatch
 
     def states(self, names: Sequence[str]) -> dict[str, str]:
-        """The state of each alarm that exists, metric and composite ones alike.
+        """The state of each alarm that exists."""
+        return {name: alarm.state for name, alarm in self.find(names).items()}
+
+    def find(self, names: Sequence[str]) -> dict[str, Alarm]:
+        """Each alarm that exists, metric and composite ones alike.
 
         At most 100 names, which is more than a fleet may have.
         """
@@ -29,5 +34,14 @@ class Alarms:
             reply = self._cloudwatch.describe_alarms(
                 AlarmNames=list(names), AlarmTypes=["MetricAlarm", "CompositeAlarm"]
             )
-        found = [*reply.get("MetricAlarms", []), *reply.get("CompositeAlarms", [])]
-        return {str(one.get("AlarmName")): str(one.get("StateValue")) for one in found}
+        found = {
+            str(one.get("AlarmName")): Alarm(
+                state=str(one.get("StateValue")),
+                loses_data=one.get("TreatMissingData", "missing") == "missing",
+            )
+            for one in reply.get("MetricAlarms", [])
+        }
+        for one in reply.get("CompositeAlarms", []):
+            state = str(one.get("StateValue"))
+            found[str(one.get("AlarmName"))] = Alarm(state=state, loses_data=False)
+        return found

@@ -47,6 +47,8 @@ class Memory(Value):
     ended_since: datetime | None = None
     """When the refresh was first seen to have ended."""
     baking_since: datetime | None = None
+    no_data_since: datetime | None = None
+    """Since when at least one alarm has had no data."""
     looked_at: datetime | None = None
     """When the last look was."""
     quiet_looks: int = 0

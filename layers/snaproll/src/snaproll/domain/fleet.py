@@ -188,6 +188,18 @@ class HealthPolicy(StrictValue):
         max_length=MAX_ALARMS,
         description="CloudWatch alarms whose ALARM state condemns a release that is being rolled.",
     )
+    no_data: Literal["wait", "ignore", "bad"] = Field(
+        default="wait",
+        description=(
+            "What an alarm without data (INSUFFICIENT_DATA) means: wait for it, for no_data_limit "
+            "once instances are being replaced; ignore it; or bad, at once. Before a rollout wait "
+            "and bad are alike: no refresh starts under such an alarm."
+        ),
+    )
+    no_data_limit: Duration = Field(
+        default=timedelta(minutes=30),
+        description="How long a rollout waits for the data of an alarm before it is rolled back.",
+    )
     unhealthy_grace: Duration = Field(
         default=timedelta(minutes=10),
         description="How long new instances may make no progress towards healthy.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from snaproll.domain.alarms import judge_by_data
 from snaproll.domain.assessment import Assessment, Memory, Verdict, conclude
 from snaproll.domain.duration import format_duration
 from snaproll.domain.group import RefreshStatus
@@ -26,6 +27,7 @@ def assess_forward(look: Look, memory: Memory) -> Assessment:
         _by_new_instances,
         _by_floor,
         _by_incompleteness,
+        judge_by_data,
         judge_by_probe,
         _by_completion,
     ):

@@ -16,11 +16,11 @@ class Look:
     """Everything one assessment sees.
 
     ``refresh`` is the watched one, None when Auto Scaling knows it no more. ``alarms`` maps each
-    alarm of the policy that exists to its state. ``wanted`` is the version that the phase moves
-    the fleet to. ``capacity_at_start`` is the desired capacity when the refresh started: a
-    scale-out since then must not look like a loss. ``started`` is when the refresh started.
-    ``taken_out`` says of each new instance that served and is gone why Auto Scaling took it out of
-    service.
+    alarm that is judged to its state, ``deleted`` if somebody deleted it. ``wanted`` is the version
+    that the phase moves the fleet to. ``capacity_at_start`` is the desired capacity when the
+    refresh started: a scale-out since then must not look like a loss. ``started`` is when the
+    refresh started. ``taken_out`` says of each new instance that served and is gone why Auto
+    Scaling took it out of service.
     """
 
     policy: FleetPolicy
@@ -78,6 +78,11 @@ class Look:
     def firing(self) -> list[str]:
         """Alarms in ALARM."""
         return [name for name, state in self.alarms.items() if state == "ALARM"]
+
+    @property
+    def silent(self) -> list[str]:
+        """Alarms that say nothing: they lack data, or were deleted."""
+        return [name for name, state in self.alarms.items() if state not in ("OK", "ALARM")]
 
     def summary(self) -> str:
         """The look in one line, for people."""

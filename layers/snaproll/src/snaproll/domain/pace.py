@@ -72,4 +72,6 @@ def _deadlines(look: Look, memory: Memory) -> list[datetime]:
         deadlines.append(memory.below_floor_since + FLOOR_PATIENCE)
     if memory.ended_since is not None:
         deadlines.append(memory.ended_since + look.policy.health.unhealthy_grace)
+    if memory.no_data_since is not None and look.policy.health.no_data == "wait":
+        deadlines.append(memory.no_data_since + look.policy.health.no_data_limit)
     return deadlines

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from snaproll.domain.alarms import alarm_checks
 from snaproll.domain.checks import Check, Report, check, failures, not_checked, passed
 from snaproll.domain.fleet import Fleet
 from snaproll.domain.group import FleetView, Refresh
@@ -46,7 +47,9 @@ class FleetEvidence:
     probe: ProbeFacts | None = None
 
 
-_PASSES_WITH_TIME = frozenset({"no-other-refresh", "fleet-healthy", "alarms-ok"})
+_PASSES_WITH_TIME = frozenset(
+    {"no-other-refresh", "fleet-healthy", "alarms-ok", "alarms-have-data"}
+)
 """Checks whose failure may be over in minutes without anybody's doing."""
 
 
@@ -89,7 +92,7 @@ def _checks(fleet: Fleet, evidence: FleetEvidence) -> list[Check]:
         *capacity_checks(fleet, view.group),
         *_template_checks(fleet, view, evidence),
         *_health_checks(fleet, view, by_hand=evidence.by_hand),
-        *_alarm_checks(fleet, evidence.alarms, by_hand=evidence.by_hand),
+        *alarm_checks(fleet, evidence.alarms, by_hand=evidence.by_hand),
         *probe_checks(fleet, evidence.probe),
     ]
 
@@ -181,33 +184,5 @@ def _health_checks(fleet: Fleet, view: FleetView, *, by_hand: bool) -> list[Chec
             fine=healthy >= max(1, floor) or by_hand,
             good=f"{healthy} of {group.desired} instances are healthy, {floor} are needed",
             bad=f"{healthy} of {group.desired} instances are healthy and {floor} are needed",
-        ),
-    ]
-
-
-def _alarm_checks(fleet: Fleet, alarms: Mapping[str, str], *, by_hand: bool) -> list[Check]:
-    wanted = fleet.policy.health.alarms
-    missing = ", ".join(name for name in wanted if name not in alarms)
-    not_ok = ", ".join(
-        f"{name} is {alarms[name]}"
-        for name in wanted
-        if alarms.get(name) != "OK" and name in alarms
-    )
-    return [
-        check(
-            "alarms-exist",
-            fine=not missing,
-            good="every alarm of the fleet exists",
-            bad=f"these alarms of the fleet do not exist: {missing}",
-        ),
-        check(
-            "alarms-ok",
-            fine=not not_ok or by_hand,
-            good=(
-                f"left out, because a person asked for this rollout: {not_ok}"
-                if not_ok
-                else "every alarm of the fleet is OK"
-            ),
-            bad=f"{not_ok}; Auto Scaling starts no refresh under such an alarm",
         ),
     ]

@@ -41,6 +41,7 @@ def remember(look: Look, memory: Memory) -> Memory:
         below_floor_since=(memory.below_floor_since or look.now) if below else None,
         ended_since=(memory.ended_since or look.now) if ended else None,
         baking_since=(memory.baking_since or look.now) if baking else memory.baking_since,
+        no_data_since=(memory.no_data_since or look.now) if look.silent else None,
         looked_at=look.now,
         quiet_looks=0 if wrong else memory.quiet_looks + 1,
         probing=memory.probing,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from snaproll.aws.ledger import Change
 from snaproll.contracts import RefreshStarted, ReleaseRequest, RollBackRequest, Rollout
+from snaproll.domain.alarms import guards
 from snaproll.domain.claims import note_intent, note_refresh, turn_back
 from snaproll.domain.fleet import FleetPolicy
 from snaproll.domain.group import Group, Refresh, RefreshStatus
@@ -85,15 +86,9 @@ def start_refresh(request: ReleaseRequest, runtime: Runtime) -> RefreshStarted:
 
 
 def _guards(rollout: Rollout, runtime: Runtime) -> list[str]:
-    """The alarms for the refresh: the fleet's; for a repair by hand only those that are OK.
-
-    Auto Scaling starts no refresh under an alarm that is not OK.
-    """
-    alarms = rollout.policy.health.alarms
-    if rollout.by_hand is None:
-        return alarms
-    states = runtime.alarms.states(alarms)
-    return [name for name in alarms if states.get(name) == "OK"]
+    """The alarms that are given to the refresh."""
+    health = rollout.policy.health
+    return guards(health, runtime.alarms.find(health.alarms), by_hand=rollout.by_hand is not None)
 
 
 def _note(rollout: Rollout, claim: Claim, refresh: RefreshNote, runtime: Runtime) -> None:

@@ -71,7 +71,7 @@ def _assess(
         refresh=refresh,
         wanted=request.candidate.template if forward else request.target.template,
         # A repair by hand begins on a fleet that is unhealthy already.
-        alarms=runtime.alarms.states(policy.health.alarms) if forward and not by_hand else {},
+        alarms=_alarms(policy.health.alarms, runtime) if forward and not by_hand else {},
         capacity_at_start=0 if forward and by_hand else request.refresh.capacity,
         started=request.refresh.started_at,
         now=runtime.now(),
@@ -81,3 +81,8 @@ def _assess(
     )
     judge = assess_forward if forward else assess_back
     return judge(look, request.memory)
+
+
+def _alarms(names: list[str], runtime: Runtime) -> dict[str, str]:
+    states = runtime.alarms.states(names)
+    return {name: states.get(name, "deleted") for name in names}
