@@ -168,7 +168,11 @@ NOT_READY: list[tuple[str, Arrange, str]] = [
     ("it wants no instances", wants_nothing, "the desired capacity of group"),
     ("its group opted out", group_opted_out, "the group sec-prod-replicas lacks the tags"),
     ("its template opted out", template_opted_out, "the launch template"),
-    ("its rollback target is gone", rollback_target_is_gone, "is gone, archived or not usable"),
+    (
+        "its rollback target is gone",
+        rollback_target_is_gone,
+        "nothing to roll back to: snap-",
+    ),
     ("its parameter names no group", another_group_is_named, "no Auto Scaling group no-such-group"),
     ("its parameter names no device", another_device_is_named, "maps no EBS volume at /dev/xvdg"),
 ]

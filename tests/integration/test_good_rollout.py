@@ -185,6 +185,7 @@ def test_the_change_is_limited_to_what_a_rollout_needs(rollout: Execution, seen:
     assert outcome(rollout) == "Live"
     assert seen.changes() == [
         "ec2:CreateLaunchTemplateVersion",
+        "ec2:CreateTags",
         "autoscaling:StartInstanceRefresh",
         "ec2:ModifyLaunchTemplate",
         "ec2:CreateTags",

@@ -634,9 +634,9 @@ def test_a_rollback_target_that_disappeared_calls_a_person_and_says_why(
     set_alarm(stage, fleet, "ALARM")
     stage.finish()
 
-    # Then the reason is why it could not, not why it tried
+    # Then the reason is why it cannot, and none is begun
     assert outcome(rollout) == "NeedsAttention"
-    assert "New instances could not be brought into service" in reason(rollout)
+    assert f"{fleet.first_snapshot} cannot be launched: it is gone" in reason(rollout)
     assert seen.state.hold is not None
 
 

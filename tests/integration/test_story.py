@@ -30,7 +30,7 @@ def test_it_begins_with_what_was_asked_and_how_it_ended(told: str) -> None:
     [
         r"PlanRollout +snap-\w+ is to be rolled out to fleet sec-prod",
         r"ClaimFleet +The rollout of snap-\w+ to fleet sec-prod began",
-        r"ValidateSnapshot +snap-\w+ passed all 14 checks of sec-prod's gate",
+        r"ValidateSnapshot +snap-\w+ passed all 15 checks of sec-prod's gate",
         r"InspectFleet +Fleet sec-prod is ready: all \d+ checks passed",
         r"UpdateLaunchTemplate +lt-\w+ version 2 is lt-\w+ version 1 with snap-\w+ at /dev/xvdf",
         r"StartRefresh +The instance refresh \S+ replaces 4 instances of sec-prod-replicas",

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from snaproll.domain.fleet import Fleet, FleetPolicy
-from snaproll.domain.gate import GateEvidence, Key
+from snaproll.domain.gate import GateEvidence
 from snaproll.domain.group import (
     FleetView,
     Group,
@@ -17,6 +17,8 @@ from snaproll.domain.group import (
     RefreshStatus,
     TargetHealth,
 )
+from snaproll.domain.key_access import Access
+from snaproll.domain.launchable import Key
 from snaproll.domain.look import Look
 from snaproll.domain.preflight import FleetEvidence, TemplateFacts
 from snaproll.domain.release import Release, RollbackTarget, TemplateVersion
@@ -84,7 +86,7 @@ def gate_evidence(snapshot: Snapshot | None, **changes: Any) -> GateEvidence:
     evidence = GateEvidence(
         snapshot_id=SNAPSHOT,
         snapshot=snapshot,
-        key=Key(arn=KEY, state="Enabled"),
+        key=Key(KEY, "Enabled", Access.ADMITTED, "its policy admits it"),
         account=ACCOUNT,
         device_size_gib=100,
         live_data_time=NOW - timedelta(days=1),
@@ -140,7 +142,7 @@ def fleet_evidence(**changes: Any) -> FleetEvidence:
         ),
         alarms={"replicas-prod-5xx": "OK"},
         active_refresh=None,
-        rollback_snapshot_ready=True,
+        rollback_trouble=None,
     )
     return replace(evidence, **changes)
 

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from snaproll.domain.checks import CheckResult
-from snaproll.domain.gate import Key, judge
+from snaproll.domain.gate import judge
+from snaproll.domain.key_access import Access
+from snaproll.domain.launchable import Key
 from snaproll.domain.tags import DATA_TIME
 from tests.unit.builders import (
     KEY,
@@ -29,6 +31,7 @@ CHECKS = {
     "encrypted",
     "key-allowed",
     "key-usable",
+    "key-admits-group",
     "storage-tier",
     "permanent",
     "tags",
@@ -98,6 +101,12 @@ BAD = [
             "PendingReplicaDeletion",
             "it does not exist",
         )
+    ),
+    Case(
+        "its key does not admit Auto Scaling",
+        "key-admits-group",
+        "does not admit the group's service-linked role: nothing allows kms:Decrypt",
+        evidence={"key": Key(KEY, "Enabled", Access.REFUSED, "nothing allows kms:Decrypt")},
     ),
     Case("it is archived", "storage-tier", '"archive"', snapshot={"storage_tier": "archive"}),
     Case(
@@ -255,8 +264,11 @@ def test_a_snapshot_that_does_not_exist_leaves_nothing_else_to_check() -> None:
 @pytest.mark.parametrize(
     ("changes", "unchecked"),
     [
-        ({"encrypted": False, "kms_key": None}, {"key-allowed", "key-usable"}),
-        ({"kms_key": None}, {"key-usable"}),
+        (
+            {"encrypted": False, "kms_key": None},
+            {"key-allowed", "key-usable", "key-admits-group"},
+        ),
+        ({"kms_key": None}, {"key-usable", "key-admits-group"}),
         ({"copied": True}, {"newer-than-live", "age"}),
     ],
     ids=["not encrypted", "no key named", "no data time"],

@@ -211,7 +211,7 @@ NOT_READY = [
         "there is nothing to roll back to",
         "rollback-target",
         OLD_SNAPSHOT,
-        evidence={"rollback_snapshot_ready": False},
+        evidence={"rollback_trouble": f"{OLD_SNAPSHOT} cannot be launched: it is gone"},
     ),
     Case("it wants no instances", "has-instances", "desired capacity", group={"desired": 0}),
     Case(
@@ -266,7 +266,6 @@ READY: list[tuple[str, FleetEvidence, dict[str, Any]]] = [
                 "",
                 "",
                 template={"data_snapshot": None},
-                evidence={"rollback_snapshot_ready": None},
             )
         ),
         {},
@@ -412,7 +411,7 @@ def test_everything_that_is_wrong_is_told_at_once() -> None:
         "",
         group={"tags": {}, "warm_pool": True, "desired": 0},
         template={"tags": {}, "has_data_device": False},
-        evidence={"alarms": {"replicas-prod-5xx": "ALARM"}, "rollback_snapshot_ready": False},
+        evidence={"alarms": {"replicas-prod-5xx": "ALARM"}, "rollback_trouble": "it is gone"},
     )
 
     report = inspect(fleet(), evidence(wrong))

@@ -174,8 +174,16 @@ class RolloutRequest(StrictValue):
     trigger: Trigger = Trigger.PERSON
     dry_run: bool = False
     reason: Text | None = None
+    allow_no_rollback: bool = False
+    """Go on although nothing could be rolled back to; needs a reason."""
     takes_over: Annotated[int, Field(ge=1)] | None = None
     """Fence of a dead rollout's claim; only snaproll itself asks for this."""
+
+    @model_validator(mode="after")
+    def _answered_for(self) -> Self:
+        if self.allow_no_rollback and self.reason is None:
+            raise ValueError("allow_no_rollback needs a reason")
+        return self
 
 
 class Running(StrEnum):
@@ -245,6 +253,8 @@ class Rollout(StrictValue):
     one, and the fleet unhealthy."""
     goes_back: bool = False
     """Whether it is not newer than what is live; a hold is left behind then."""
+    no_rollback: str | None = None
+    """The reason of a person who allowed that there be nothing to roll back to."""
     takes_over: int | None = None
     fence: int = 0
 

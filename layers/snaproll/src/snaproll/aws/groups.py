@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
 
 _ACTIVITIES_PAGE = 100
+_PROTECTED_AT_ONCE = 50
+"""The most instances that one call protects (API reference, SetInstanceProtection)."""
 _TERMINATION = re.compile(r"Terminating EC2 instance: (i-[0-9a-f]+)")
 _WORST_FIRST = ("unhealthy", "unhealthy.draining", "unavailable", "unused", "draining", "initial")
 
@@ -87,6 +89,21 @@ class Groups:
                 if wanted <= causes.keys() or page["Activities"][-1]["StartTime"] < since:
                     break
         return causes
+
+    def protect(self, name: str, instance_ids: Sequence[str]) -> None:
+        """Protect instances from scale-in; one that has just left is left alone."""
+        for start in range(0, len(instance_ids), _PROTECTED_AT_ONCE):
+            batch = list(instance_ids[start : start + _PROTECTED_AT_ONCE])
+            try:
+                self._autoscaling.set_instance_protection(
+                    AutoScalingGroupName=name, InstanceIds=batch, ProtectedFromScaleIn=True
+                )
+            except SDK_ERRORS as error:
+                if code_of(error) != "ValidationError":
+                    raise named(error, f"protect instances of {name}") from error
+                if len(batch) > 1:
+                    for instance_id in batch:
+                        self.protect(name, [instance_id])
 
     def save_version(self, name: str, version: TemplateVersion) -> None:
         """Save a launch template version on a group.
@@ -165,6 +182,7 @@ def _group(raw: AutoScalingGroupTypeDef) -> Group:
         warm_pool="WarmPoolConfiguration" in raw,
         status=raw.get("Status", ""),
         operator=raw.get("Operator", {}).get("Principal", ""),
+        service_role=raw.get("ServiceLinkedRoleARN", ""),
     )
 
 

@@ -90,10 +90,13 @@ class Refreshes:
         policy: RefreshPolicy,
         alarms: Sequence[str],
         bake: timedelta,
+        *,
+        reversible: bool,
     ) -> str:
         """Start replacing instances with a version that is not saved on the group; its id.
 
-        Every preference is explicit, because defaults differ between the API and the console.
+        Every preference is explicit, because defaults differ between the API and the console. One
+        that is not reversible stops where it is when it fails, and does not go back by itself.
 
         Raises
         ------
@@ -104,7 +107,7 @@ class Refreshes:
         """
         preferences = _preferences(policy)
         preferences["BakeTime"] = int(bake.total_seconds())
-        preferences["AutoRollback"] = True
+        preferences["AutoRollback"] = reversible
         if policy.checkpoints:
             preferences["CheckpointPercentages"] = policy.checkpoints
             preferences["CheckpointDelay"] = int(policy.checkpoint_wait.total_seconds())
@@ -149,6 +152,17 @@ class Refreshes:
                 ) from error
             raise named(error, f"start an instance refresh of {group}") from error
         return reply["InstanceRefreshId"]
+
+    def cancel(self, group: str) -> None:
+        """Stop the active refresh or rollback where it is; fine when none is active any more.
+
+        What is being launched or terminated at this moment still ends up so.
+        """
+        try:
+            self._autoscaling.cancel_instance_refresh(AutoScalingGroupName=group)
+        except SDK_ERRORS as error:
+            if code_of(error) != "ActiveInstanceRefreshNotFound":
+                raise named(error, f"cancel the instance refresh of {group}") from error
 
     def roll_back(self, group: str) -> None:
         """Make the active refresh replace back what it replaced; check first whose it is.

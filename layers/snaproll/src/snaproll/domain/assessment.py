@@ -51,6 +51,8 @@ class Memory(Value):
     """Since when at least one alarm has had no data."""
     looked_at: datetime | None = None
     """When the last look was."""
+    target_lost: str | None = None
+    """Why there was nothing to go back to at the last look."""
     quiet_looks: int = 0
     """Looks since the last one that saw something wrong."""
     probing: Probing = Probing()

@@ -8,10 +8,8 @@ from datetime import datetime
 from snaproll.domain.checks import Check, Report, check, failed, failures, not_checked, passed
 from snaproll.domain.duration import format_duration
 from snaproll.domain.fleet import Fleet
+from snaproll.domain.launchable import Key, key_checks, material_checks
 from snaproll.domain.snapshot import Snapshot, data_time, lies_ahead, matches
-
-USABLE_KEY_STATES = frozenset({"Enabled", "Updating"})
-"""Key states in which a volume's data key can be decrypted (KMS guide, "Key states")."""
 
 _REMEDY = {
     "encrypted": (
@@ -21,14 +19,6 @@ _REMEDY = {
     "exists": "Check the id, the account and the Region.",
     "not-quarantined": "Publish a new snapshot; this one was bad on instances that ran it.",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """The KMS key of a snapshot; ``state`` is KMS's, or why it could not be read."""
-
-    arn: str
-    state: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +62,9 @@ def judge(fleet: Fleet, evidence: GateEvidence) -> Report:
     return Report(passed=not found, message=message, checks=checks)
 
 
-_NOT_ITS_FAULT = frozenset({"exists", "not-quarantined", "newer-than-live", "age"})
+_NOT_ITS_FAULT = frozenset(
+    {"exists", "not-quarantined", "newer-than-live", "age", "key-usable", "key-admits-group"}
+)
 """Checks that can fail for a snapshot that is, was or may again be fit to serve."""
 
 
@@ -102,6 +94,7 @@ def _checks(fleet: Fleet, evidence: GateEvidence) -> list[Check]:
             "encrypted",
             "key-allowed",
             "key-usable",
+            "key-admits-group",
             "storage-tier",
             "permanent",
             "tags",
@@ -134,29 +127,12 @@ def _material_checks(fleet: Fleet, snapshot: Snapshot, evidence: GateEvidence) -
     )
     size = evidence.device_size_gib
     return [
-        check(
-            "completed",
-            fine=snapshot.state == "completed",
-            good="it is completed",
-            bad=f'its state is "{snapshot.state}", not "completed"',
-        ),
+        *material_checks(snapshot),
         check(
             "owner",
             fine=snapshot.owner in owners,
             good=f"its owner {snapshot.owner} is allowed",
             bad=f"its owner {snapshot.owner} is none of {', '.join(sorted(owners))}",
-        ),
-        check(
-            "storage-tier",
-            fine=snapshot.storage_tier == "standard",
-            good="it is in the standard tier",
-            bad=f'it is in the tier "{snapshot.storage_tier}", from which no volume can be made',
-        ),
-        check(
-            "permanent",
-            fine=snapshot.restore_expires is None,
-            good="it does not expire",
-            bad=f"it is only restored from the archive until {snapshot.restore_expires}",
         ),
         check(
             "tags",
@@ -189,9 +165,10 @@ def _encryption_checks(fleet: Fleet, snapshot: Snapshot, key: Key | None) -> lis
             return [
                 encrypted,
                 failed("key-allowed", "EC2 does not say which key encrypts it"),
-                not_checked("key-usable", why),
+                *(not_checked(name, why) for name in ("key-usable", "key-admits-group")),
             ]
-        return [encrypted, not_checked("key-allowed", why), not_checked("key-usable", why)]
+        unknown = ("key-allowed", "key-usable", "key-admits-group")
+        return [encrypted, *(not_checked(name, why) for name in unknown)]
     allowed = fleet.policy.snapshots.kms_keys
     return [
         encrypted,
@@ -201,12 +178,7 @@ def _encryption_checks(fleet: Fleet, snapshot: Snapshot, key: Key | None) -> lis
             good="its key is allowed",
             bad=f"its key {key.arn} is none of the fleet's kms_keys",
         ),
-        check(
-            "key-usable",
-            fine=key.state in USABLE_KEY_STATES,
-            good="its key is usable",
-            bad=f"its key {key.arn} is not usable: {key.state}",
-        ),
+        *key_checks(key),
     ]
 
 

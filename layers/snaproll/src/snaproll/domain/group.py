@@ -117,6 +117,7 @@ class Group:
     ``$Default`` or has none; ``saved_text`` says what it names, for people. ``maximum`` bounds the
     desired capacity. ``attribute_based`` tells that a mixed instances policy chooses instance types
     by their attributes, ``protects_new`` that new instances are protected from scale-in.
+    ``service_role`` is the service-linked role by which Auto Scaling launches.
     """
 
     name: str
@@ -136,6 +137,7 @@ class Group:
     warm_pool: bool = False
     status: str = ""
     operator: str = ""
+    service_role: str = ""
 
 
 @dataclass(frozen=True, slots=True)

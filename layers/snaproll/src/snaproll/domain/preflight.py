@@ -32,9 +32,10 @@ class FleetEvidence:
 
     ``view`` is None when the group does not exist; ``template`` is None when the group saves no
     numbered version or the version is gone; ``alarms`` maps each alarm of the fleet's policy that
-    exists to its state; ``rollback_snapshot_ready`` is None when the template names no snapshot;
-    ``by_hand`` tells that a person asked for a certain snapshot with a reason; ``probe`` is None
-    when the fleet has none.
+    exists to its state; ``rollback_trouble`` is why no instance could be launched from the snapshot
+    that the fleet would go back to; ``by_hand`` tells that a person asked for a certain snapshot
+    with a reason; ``probe`` is None when the fleet has none; ``no_rollback`` is the reason of a
+    person who allowed that there be no way back.
     """
 
     environment: str
@@ -42,9 +43,10 @@ class FleetEvidence:
     template: TemplateFacts | None
     alarms: Mapping[str, str]
     active_refresh: Refresh | None
-    rollback_snapshot_ready: bool | None
+    rollback_trouble: str | None
     by_hand: bool = False
     probe: ProbeFacts | None = None
+    no_rollback: str | None = None
 
 
 _PASSES_WITH_TIME = frozenset(
@@ -133,37 +135,67 @@ def _template_checks(fleet: Fleet, view: FleetView, evidence: FleetEvidence) -> 
             good="the launch template is tagged for this fleet",
             bad=(f"the launch template {template.version.template_id} lacks the tags {lacking}"),
         ),
-        check(
-            "image-fixed",
-            fine=not template.image.startswith("resolve:ssm:"),
-            good="the image is fixed",
-            bad=(
-                f"the launch template names its image by an SSM parameter ({template.image}), "
-                f"and Auto Scaling cannot roll such a refresh back"
-            ),
-        ),
+        _image_check(template, allowed=evidence.no_rollback),
         check(
             "data-device",
             fine=template.has_data_device,
             good=f"the launch template maps {device}",
             bad=f"{template.version} maps no EBS volume at {device}",
         ),
-        _rollback_check(template, ready=evidence.rollback_snapshot_ready),
+        _rollback_check(fleet, template, evidence),
     ]
 
 
-def _rollback_check(template: TemplateFacts, *, ready: bool | None) -> Check:
+def _looked_up(template: TemplateFacts) -> bool:
+    return template.image.startswith("resolve:ssm:")
+
+
+def why_no_rollback(evidence: FleetEvidence) -> str | None:
+    """Why a refresh of the fleet could not be rolled back, None when it could."""
+    if evidence.rollback_trouble is not None:
+        return evidence.rollback_trouble
+    if evidence.template is not None and _looked_up(evidence.template):
+        return (
+            f"the launch template names its image by an SSM parameter ({evidence.template.image})"
+        )
+    return None
+
+
+def _image_check(template: TemplateFacts, *, allowed: str | None) -> Check:
+    looked_up = _looked_up(template)
+    return check(
+        "image-fixed",
+        fine=not looked_up or allowed is not None,
+        good=(
+            f"the image is looked up ({template.image}); a person allowed no way back: {allowed}"
+            if looked_up
+            else "the image is fixed"
+        ),
+        bad=(
+            f"the launch template names its image by an SSM parameter ({template.image}), "
+            f"and Auto Scaling cannot roll such a refresh back"
+        ),
+    )
+
+
+def _rollback_check(fleet: Fleet, template: TemplateFacts, evidence: FleetEvidence) -> Check:
     if template.data_snapshot is None:
         return passed(
             "rollback-target", "the group's present data volume is empty and needs no snapshot"
         )
+    trouble, allowed = evidence.rollback_trouble, evidence.no_rollback
     return check(
         "rollback-target",
-        fine=bool(ready),
-        good=f"the rollback target {template.data_snapshot} can be launched",
+        fine=trouble is None or allowed is not None,
+        good=(
+            f"{trouble}; a person allowed that there is no way back: {allowed}"
+            if trouble
+            else f"the rollback target {template.data_snapshot} can be launched"
+        ),
         bad=(
-            f"the snapshot {template.data_snapshot} that the fleet would be rolled back to "
-            f"is gone, archived or not usable"
+            f"there is nothing to roll back to: {trouble}. Restore it, or accept that a failure "
+            f"stops the rollout where it is and calls a person: "
+            f'{{"fleet": "{fleet.name}", "allow_no_rollback": true, "reason": "…"}}'
         ),
     )
 

@@ -105,10 +105,19 @@ def preview(
         changes=_changes(fleet, snapshot=snapshot, was=was, source=source, capacity=capacity),
         steps=steps,
         estimated_duration=estimate,
-        on_failure=(
-            f"Every instance returns to {was} ({source}), the new version is deleted, and the "
-            f"snapshot is quarantined if instances gave evidence against it."
-        ),
+        on_failure=_on_failure(target, was=was, source=source),
+    )
+
+
+def _on_failure(target: RollbackTarget | None, *, was: str, source: str) -> str:
+    if target is not None and target.lost is not None:
+        return (
+            f"Nothing can be rolled back: {target.lost}. The refresh is stopped where it is, old "
+            f"and new instances stay as they are, and a person is called."
+        )
+    return (
+        f"Every instance returns to {was} ({source}), the new version is deleted, and the "
+        f"snapshot is quarantined if instances gave evidence against it."
     )
 
 

@@ -32,8 +32,10 @@ class Release(Value):
 class RollbackTarget(Value):
     """The configuration saved on the group when the fleet was claimed.
 
-    ``snapshot`` is None when its data volume is empty, as on a fleet that never had data.
+    ``snapshot`` is None when its data volume is empty, as on a fleet that never had data. ``lost``
+    is why nothing could be rolled back to it when the rollout began, which a person allowed.
     """
 
     template: TemplateVersion
     snapshot: str | None = None
+    lost: str | None = None

@@ -18,6 +18,8 @@ class Role(StrEnum):
 
     LIVE = "live"
     PREVIOUS = "previous"
+    ROLLBACK_TARGET = "rollback-target"
+    """While a rollout runs, and after one that needs a person: what it would go back to."""
     ROLLED_BACK = "rolled-back"
     REJECTED = "rejected"
 

@@ -24,6 +24,7 @@ from snaproll.domain.trouble import (
 from snaproll.errors import ClaimLostError
 from snaproll.runtime import Runtime
 from snaproll.steps.claim import proven, start_successor
+from snaproll.steps.target import unmark_target
 
 EVENT_OF = {
     Outcome.LIVE: "Release Live",
@@ -34,6 +35,8 @@ EVENT_OF = {
     Outcome.STOPPED: "Rollout Stopped",
 }
 """The detail-type of the domain event that tells of each outcome."""
+_TARGET_STAYS_MARKED = (Outcome.LIVE, Outcome.NEEDS_ATTENTION)
+"""Promotion has tagged both snapshots anew; and whoever is called still needs the old one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,7 @@ def release_fleet(request: ReleaseFleetRequest, runtime: Runtime) -> Ended:
         target=request.target,
         refresh=request.refresh,
     )
+    _unmark_target(request, runtime)
     record = end_rollout(ending, lambda state: proven(rollout, state), runtime)
     return Ended(
         fleet=rollout.fleet,
@@ -96,6 +100,16 @@ def release_fleet(request: ReleaseFleetRequest, runtime: Runtime) -> Ended:
         outcome=record.outcome,
         message=record.message,
     )
+
+
+def _unmark_target(request: ReleaseFleetRequest, runtime: Runtime) -> None:
+    """Take the tag off before the claim is given back: it is a change like any other."""
+    if request.candidate is None or request.outcome in _TARGET_STAYS_MARKED:
+        return
+    rollout, state = request.rollout, runtime.ledger.state(request.rollout.fleet)
+    claim = state.claim
+    if claim and (claim.execution, claim.fence) == (rollout.execution, rollout.fence):
+        unmark_target(rollout.fleet, request.target, state, runtime)
 
 
 def end_rollout(ending: Ending, prove: Callable[[FleetState], Claim], runtime: Runtime) -> Record:

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from snaproll.contracts import FleetReport, StepRequest
 from snaproll.domain.fleet import Fleet
-from snaproll.domain.gate import USABLE_KEY_STATES
 from snaproll.domain.group import Group
-from snaproll.domain.preflight import FleetEvidence, TemplateFacts, inspect, passes_with_time
+from snaproll.domain.preflight import (
+    FleetEvidence,
+    TemplateFacts,
+    inspect,
+    passes_with_time,
+    why_no_rollback,
+)
 from snaproll.domain.release import RollbackTarget
 from snaproll.errors import RolloutStoppedError
 from snaproll.runtime import Runtime
 from snaproll.steps.claim import prove
+from snaproll.steps.target import launch_trouble
 
 
 def inspect_claimed_fleet(request: StepRequest, runtime: Runtime) -> FleetReport:
@@ -43,15 +49,20 @@ def inspect_fleet(request: StepRequest, runtime: Runtime) -> FleetReport:
         by_hand=request.rollout.by_hand is not None,
         probe=runtime.probes.find(probe.function) if (probe := policy.health.probe) else None,
         active_refresh=runtime.refreshes.active(view.group.name) if view else None,
-        rollback_snapshot_ready=(
-            _launchable(template.data_snapshot, runtime)
-            if template and template.data_snapshot
+        rollback_trouble=(
+            launch_trouble(template.data_snapshot, view.group.service_role, runtime)
+            if view and template and template.data_snapshot
             else None
         ),
+        no_rollback=request.rollout.no_rollback,
     )
     report = inspect(fleet, evidence)
     target = (
-        RollbackTarget(template=template.version, snapshot=template.data_snapshot)
+        RollbackTarget(
+            template=template.version,
+            snapshot=template.data_snapshot,
+            lost=why_no_rollback(evidence),
+        )
         if template
         else None
     )
@@ -76,15 +87,3 @@ def _template_facts(fleet: Fleet, group: Group, runtime: Runtime) -> TemplateFac
         data_snapshot=contents.snapshot_at(device),
         has_data_device=contents.maps(device),
     )
-
-
-def _launchable(snapshot_id: str, runtime: Runtime) -> bool:
-    """Whether instances could be launched from a snapshot now."""
-    snapshot = runtime.snapshots.get(snapshot_id)
-    if snapshot is None or snapshot.state != "completed" or snapshot.storage_tier != "standard":
-        return False
-    if snapshot.restore_expires is not None:
-        return False
-    if snapshot.kms_key is None:
-        return True
-    return runtime.keys.get(snapshot.kms_key).state in USABLE_KEY_STATES

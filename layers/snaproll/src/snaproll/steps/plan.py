@@ -89,6 +89,7 @@ def _plan(
         update={
             "reason": wanted.reason,
             "by_hand": wanted.reason if wanted.trigger is Trigger.PERSON else None,
+            "no_rollback": wanted.reason if wanted.allow_no_rollback else None,
             "goes_back": snapshot is not None and newer_live(state, snapshot) is not None,
         }
     )

@@ -6,6 +6,7 @@ from snaproll.aws.ledger import Change
 from snaproll.contracts import Recorded, ReleaseRequest
 from snaproll.domain.claims import promote
 from snaproll.domain.ledger import FleetState
+from snaproll.domain.release import RollbackTarget
 from snaproll.domain.tags import Role, role_key
 from snaproll.runtime import Runtime
 from snaproll.steps.claim import proven
@@ -29,17 +30,20 @@ def promote_release(request: ReleaseRequest, runtime: Runtime) -> Recorded:
     after = promoted(before)
     runtime.templates.set_default(candidate.template)
     # The ledger last: once it is written it no longer tells which snapshot was the previous one.
-    _mark(rollout.fleet, before, after, runtime)
+    _mark(rollout.fleet, before, after, request.target, runtime)
     runtime.live.publish(rollout.fleet, candidate.snapshot, candidate.data_time)
     runtime.ledger.change(rollout.fleet, lambda state: Change(promoted(state)))
     return Recorded(message=f"{candidate.snapshot} is live on fleet {rollout.fleet}.")
 
 
-def _mark(fleet: str, before: FleetState, after: FleetState, runtime: Runtime) -> None:
+def _mark(
+    fleet: str, before: FleetState, after: FleetState, target: RollbackTarget, runtime: Runtime
+) -> None:
     """Let the snapshots' tags say what each of them is to the fleet now."""
     key, roles = role_key(fleet), {Role.PREVIOUS: after.previous, Role.LIVE: after.live}
     marked = {release.snapshot: role for role, release in roles.items() if release is not None}
     for snapshot, role in marked.items():
         runtime.snapshots.tag(snapshot, key, role.value)
-    if before.previous is not None and before.previous.snapshot not in marked:
-        runtime.snapshots.untag(before.previous.snapshot, key)
+    done_with = {before.previous.snapshot if before.previous else None, target.snapshot}
+    for snapshot in sorted(one for one in done_with if one and one not in marked):
+        runtime.snapshots.untag(snapshot, key)

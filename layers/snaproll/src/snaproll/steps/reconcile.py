@@ -48,7 +48,7 @@ def _reconcile(fleet: Fleet, runtime: Runtime) -> str:
 
 
 def _runs_already(fleet: Fleet, newest: Snapshot, runtime: Runtime) -> bool:
-    _, running = what_runs(fleet, runtime)
+    running = what_runs(fleet, runtime).snapshot
     at, since = data_time(newest).at, data_time_of(running, runtime)
     return at is not None and since is not None and at <= since
 

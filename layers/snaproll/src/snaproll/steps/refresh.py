@@ -22,6 +22,7 @@ from snaproll.errors import (
 from snaproll.runtime import Runtime
 from snaproll.steps.claim import event_of, proven
 from snaproll.steps.sight import watched_refresh
+from snaproll.steps.target import mark_target, trouble_going_back
 
 _ROLLING_BACK = frozenset(
     {
@@ -63,9 +64,15 @@ def start_refresh(request: ReleaseRequest, runtime: Runtime) -> RefreshStarted:
                 f" any more: somebody changed it after it was inspected."
             )
         alarms = _guards(rollout, runtime)
+        mark_target(rollout.fleet, request.target, runtime)
         refresh_id = _start_or_find(
             lambda: runtime.refreshes.start_forward(
-                group.name, wanted, policy.refresh, alarms, policy.bake_given_to_aws
+                group.name,
+                wanted,
+                policy.refresh,
+                alarms,
+                policy.bake_given_to_aws,
+                reversible=request.target.lost is None,
             ),
             claim,
             group,
@@ -113,7 +120,8 @@ def roll_back(request: RollBackRequest, runtime: Runtime) -> RefreshStarted:
     ClaimLostError
         The rollout lost its claim.
     RefreshRefusedError
-        Auto Scaling cannot or will not.
+        Auto Scaling cannot or will not, or the target cannot be launched: then the refresh is
+        stopped where it is, because what still serves could not be replaced.
     RefreshStillEndingError
         Somebody's cancellation has to end first.
     """
@@ -135,6 +143,7 @@ def roll_back(request: RollBackRequest, runtime: Runtime) -> RefreshStarted:
     claim = proven(rollout, runtime.ledger.change(rollout.fleet, transition))
     group = _group(policy, runtime)
     watched = _watched(request, claim, group, runtime)
+    _stop_if_there_is_no_way_back(request, watched, group, runtime)
     going_back = _reverse(watched, claim, group, target, policy, runtime)
     message = (
         f"Rolling {group.name} back to {target}: {request.reason.rstrip('.')}. "
@@ -147,6 +156,34 @@ def roll_back(request: RollBackRequest, runtime: Runtime) -> RefreshStarted:
         reference = reference.model_copy(update={"capacity": request.refresh.capacity})
     _note(rollout, claim, reference, runtime)
     return RefreshStarted(message=message, refresh=reference)
+
+
+def _stop_if_there_is_no_way_back(
+    request: RollBackRequest, watched: Refresh | None, group: Group, runtime: Runtime
+) -> None:
+    """Begin no rollback that cannot succeed, and let nothing take away what cannot come back.
+
+    When a refresh is cancelled, the group is above its desired capacity, and what Auto Scaling
+    then takes away is what was launched from the oldest template version first (user guide,
+    "Default termination policy").
+    """
+    target = request.target
+    trouble = trouble_going_back(target, group.service_role, runtime)
+    if trouble is None:
+        return
+    stopped = ""
+    if watched is not None and watched.status.active:
+        old = [one for one in group.instances if one.version != request.candidate.template]
+        runtime.groups.protect(group.name, [one.id for one in old if one.in_service])
+        if watched.status is not RefreshStatus.CANCELLING:
+            runtime.refreshes.cancel(group.name)
+        stopped = (
+            f" The refresh {watched.id} was cancelled, and the instances that run another version "
+            f"were protected from scale-in, because they could not be launched again."
+        )
+    raise RefreshRefusedError(
+        f"{group.name} cannot be rolled back to {target.template}: {trouble}.{stopped}"
+    )
 
 
 def _watched(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import NamedTuple
 
 from snaproll.contracts import QuarantineRequest, Recorded, RejectionRequest, Rollout, StepRequest
 from snaproll.domain.checks import Report
 from snaproll.domain.fleet import Fleet
-from snaproll.domain.gate import GateEvidence, Key, judge, unfit
+from snaproll.domain.gate import GateEvidence, judge, unfit
 from snaproll.domain.ledger import Quarantine
 from snaproll.domain.snapshot import data_time
 from snaproll.domain.tags import Role, role_key
@@ -20,10 +21,9 @@ def validate_snapshot(request: StepRequest, runtime: Runtime) -> Report:
     rollout = request.rollout
     fleet = rollout.of_fleet
     snapshot = runtime.snapshots.get(rollout.snapshot)
-    key: Key | None = None
-    if snapshot is not None and snapshot.kms_key is not None:
-        key = runtime.keys.get(snapshot.kms_key)
-    device_size, running = what_runs(fleet, runtime)
+    running = what_runs(fleet, runtime)
+    encrypted_by = snapshot.kms_key if snapshot else None
+    key = runtime.keys.get(encrypted_by, running.service_role) if encrypted_by else None
     live = runtime.ledger.state(fleet.name).live
     quarantine = runtime.ledger.quarantine(fleet.name, rollout.snapshot)
     evidence = GateEvidence(
@@ -31,8 +31,8 @@ def validate_snapshot(request: StepRequest, runtime: Runtime) -> Report:
         snapshot=snapshot,
         key=key,
         account=rollout.account,
-        device_size_gib=device_size,
-        live_data_time=live.data_time if live else data_time_of(running, runtime),
+        device_size_gib=running.size_gib,
+        live_data_time=live.data_time if live else data_time_of(running.snapshot, runtime),
         quarantined_because=quarantine.reason if quarantine else None,
         by_hand=rollout.by_hand is not None,
         now=runtime.now(),
@@ -40,16 +40,27 @@ def validate_snapshot(request: StepRequest, runtime: Runtime) -> Report:
     return judge(fleet, evidence)
 
 
-def what_runs(fleet: Fleet, runtime: Runtime) -> tuple[int | None, str | None]:
-    """The data volume's fixed size and its snapshot, by the version saved on the group."""
+class Running(NamedTuple):
+    """What the version saved on the group says of the data volume, and who launches it.
+
+    ``size_gib`` is fixed by the version, None when it leaves it to the snapshot.
+    """
+
+    size_gib: int | None = None
+    snapshot: str | None = None
+    service_role: str | None = None
+
+
+def what_runs(fleet: Fleet, runtime: Runtime) -> Running:
+    """The data volume by the version saved on the group, as far as there is one."""
     group = runtime.groups.get(fleet.policy.auto_scaling_group)
-    if group is None or group.saved is None:
-        return None, None
-    contents = runtime.templates.read(group.saved)
+    if group is None:
+        return Running()
+    contents = runtime.templates.read(group.saved) if group.saved else None
     if contents is None:
-        return None, None
+        return Running(service_role=group.service_role)
     device = fleet.policy.data_device
-    return contents.size_at(device), contents.snapshot_at(device)
+    return Running(contents.size_at(device), contents.snapshot_at(device), group.service_role)
 
 
 def data_time_of(snapshot_id: str | None, runtime: Runtime) -> datetime | None:

@@ -12,9 +12,10 @@ from snaproll.domain.look import Look
 from snaproll.domain.remembering import missing
 from snaproll.domain.signals import shorten_after_wake
 from snaproll.runtime import Runtime
-from snaproll.steps.claim import proven
+from snaproll.steps.claim import event_of, proven
 from snaproll.steps.probe import listen, question_of
 from snaproll.steps.sight import watched_refresh
+from snaproll.steps.target import announce_loss, trouble_seen
 
 
 def watch_health(request: WatchRequest, runtime: Runtime) -> Watched:
@@ -80,7 +81,17 @@ def _assess(
         ),
     )
     judge = assess_forward if forward else assess_back
-    return judge(look, request.memory)
+    return _with_target(judge(look, request.memory), request, runtime)
+
+
+def _with_target(assessment: Assessment, request: WatchRequest, runtime: Runtime) -> Assessment:
+    """The assessment, knowing whether there is still something to go back to."""
+    lost = trouble_seen(request.target, runtime)
+    if lost is not None and request.memory.target_lost is None:
+        announce_loss(event_of(request.rollout, "", runtime), lost, runtime)
+    memory = assessment.memory.model_copy(update={"target_lost": lost})
+    reason = f"{assessment.reason}; {lost}" if lost else assessment.reason
+    return assessment.model_copy(update={"memory": memory, "reason": reason})
 
 
 def _alarms(names: list[str], runtime: Runtime) -> dict[str, str]:

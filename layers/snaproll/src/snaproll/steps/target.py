@@ -1,0 +1,68 @@
+"""The rollback target: whether it could be launched, and the tag that says what it is."""
+
+from __future__ import annotations
+
+from snaproll.contracts import RolloutEvent
+from snaproll.domain.launchable import trouble_with
+from snaproll.domain.ledger import FleetState
+from snaproll.domain.release import RollbackTarget
+from snaproll.domain.tags import Role, role_key
+from snaproll.runtime import Runtime
+
+
+def launch_trouble(snapshot_id: str, service_role: str, runtime: Runtime) -> str | None:
+    """Why a group could not launch instances from a snapshot now: the snapshot, or its key."""
+    snapshot = runtime.snapshots.get(snapshot_id)
+    encrypted_by = snapshot.kms_key if snapshot else None
+    key = runtime.keys.get(encrypted_by, service_role) if encrypted_by else None
+    return trouble_with(snapshot_id, snapshot, key)
+
+
+def trouble_going_back(target: RollbackTarget, service_role: str, runtime: Runtime) -> str | None:
+    """Why a rollback to the target cannot succeed; everything about it is looked at."""
+    if target.lost is not None:
+        return target.lost
+    if runtime.templates.read(target.template) is None:
+        return f"{target.template} does not exist any more"
+    if target.snapshot is None:
+        return None
+    return launch_trouble(target.snapshot, service_role, runtime)
+
+
+def trouble_seen(target: RollbackTarget, runtime: Runtime) -> str | None:
+    """Why the target's snapshot cannot be launched any more: one call, for every look."""
+    if target.snapshot is None or target.lost is not None:
+        return None
+    return trouble_with(target.snapshot, runtime.snapshots.get(target.snapshot), None)
+
+
+def mark_target(fleet: str, target: RollbackTarget, runtime: Runtime) -> None:
+    """Tag the target's snapshot as what it is while the rollout runs."""
+    if target.snapshot is not None and target.lost is None:
+        runtime.snapshots.tag(target.snapshot, role_key(fleet), Role.ROLLBACK_TARGET.value)
+
+
+def unmark_target(
+    fleet: str, target: RollbackTarget | None, state: FleetState, runtime: Runtime
+) -> None:
+    """Let the snapshot's tag say what it is to the fleet when no rollout would go back to it."""
+    if target is None or target.snapshot is None or target.lost is not None:
+        return
+    key, roles = role_key(fleet), {Role.PREVIOUS: state.previous, Role.LIVE: state.live}
+    now = [role for role, one in roles.items() if one and one.snapshot == target.snapshot]
+    if now:
+        runtime.snapshots.tag(target.snapshot, key, now[-1].value)
+    else:
+        runtime.snapshots.untag(target.snapshot, key)
+
+
+def announce_loss(event: RolloutEvent, trouble: str, runtime: Runtime) -> None:
+    """Tell that there is nothing to go back to any more, while it can still be mended."""
+    message = (
+        f"Fleet {event.fleet} has lost its rollback target while {event.snapshot} is rolled out: "
+        f"{trouble}. The rollout goes on, and if it fails it stops where it is and calls a person. "
+        f"Restore the snapshot (Recycle Bin, archive) or its key to have a way back."
+    )
+    runtime.announcements.publish(
+        "Rollback Target Lost", event.model_copy(update={"message": message})
+    )
