@@ -49,7 +49,9 @@ def one_at_a_time(seen: Observer, step: Step) -> Iterator[Violation]:
     if actor is None:
         yield Violation("I2", "a fleet was changed for no rollout", {"calls": calls})
         return
-    if seen.claimant is not actor:
+    # A claim may be given back in the very step that changed something before.
+    holders = (seen.claimant,) if step.changed_last else (seen.claimant, step.before)
+    if actor not in holders:
         holder = seen.claimant
         yield Violation(
             "I2",

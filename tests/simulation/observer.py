@@ -111,6 +111,8 @@ class Step:
     ledger_written: bool = False
     before: Rollout | None = None
     """The rollout that held the claim before this step."""
+    changed_last: bool = False
+    """Whether the fleet was changed after the last write to the ledger."""
 
 
 class Observer:
@@ -172,9 +174,14 @@ class Observer:
             self._inherit(before)
         self._follow_claim()
         quarantined = self._new_quarantines(actor) if written else ()
+        changes = [one for one in calls if self._is_changed(one, actor)]
+        last = next(
+            (one for one in reversed(calls) if one in changes or self._is_written(one)), None
+        )
         return Step(
             actor=actor,
-            changes=[one for one in calls if self._is_changed(one, actor)],
+            changes=changes,
+            changed_last=last in changes,
             launches=launches,
             refreshes=self._new_refreshes(),
             versions=self._new_versions(),
@@ -343,12 +350,17 @@ class Observer:
         return ended
 
     def _actor(self, ended: Sequence[Rollout]) -> Rollout | None:
-        """The rollout whose history grew: one step of the clock runs states of one at most."""
+        """The rollout whose history grew: one step of the clock runs states of one at most.
+
+        The step may have started another execution, whose history has begun and whose states have
+        not run.
+        """
         found = None
         for one in (*self.running.values(), *ended):
             if len(one.execution.history) > one.told:
+                if one.told or found is None:
+                    found = one
                 one.told = len(one.execution.history)
-                found = one
         return found
 
     def _follow_actor(self, actor: Rollout, calls: Sequence[Call]) -> None:

@@ -199,6 +199,8 @@ _DEMANDS: Final[dict[str, Demands]] = {
     "ec2:DeleteSnapshot": _snapshot,
     "autoscaling:StartInstanceRefresh": _group,
     "autoscaling:RollbackInstanceRefresh": _group,
+    "autoscaling:CancelInstanceRefresh": _group,
+    "autoscaling:SetInstanceProtection": _group,
     "autoscaling:UpdateAutoScalingGroup": _group,
     "dynamodb": _table,
     "events:PutEvents": _bus,
