@@ -98,7 +98,8 @@ def has_a_warm_pool(stage: Stage, fleet: StagedFleet) -> None:
     }
 
 
-def wants_nothing(stage: Stage, fleet: StagedFleet) -> None:
+def keeps_instances_that_it_does_not_want(stage: Stage, fleet: StagedFleet) -> None:
+    suspends("Terminate")(stage, fleet)
     stage.session.client("autoscaling").set_desired_capacity(
         AutoScalingGroupName=fleet.group, DesiredCapacity=0
     )
@@ -165,7 +166,7 @@ NOT_READY: list[tuple[str, Arrange, str]] = [
     ("its new instances are protected", protects_new_instances, "a rollback would wait an hour"),
     ("it is as large as it may be", is_as_large_as_it_may_be, "Raise the maximum size to 5"),
     ("it has a warm pool", has_a_warm_pool, "delete the warm pool"),
-    ("it wants no instances", wants_nothing, "the desired capacity of group"),
+    ("it wants none of its instances", keeps_instances_that_it_does_not_want, "must leave it"),
     ("its group opted out", group_opted_out, "the group sec-prod-replicas lacks the tags"),
     ("its template opted out", template_opted_out, "the launch template"),
     (

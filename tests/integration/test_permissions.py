@@ -53,6 +53,18 @@ def play_everything(stage: Stage) -> None:
     stage.session.client("stepfunctions").stop_execution(executionArn=stage.rollouts()[-1].arn)
     stage.world.run_for(3600)
     stage.finish()
+    # The fleet is scaled in to zero, gets a release meanwhile, and is scaled out again
+    for desired, length in ((0, 3600), (4, 3600)):
+        stage.session.client("autoscaling").set_desired_capacity(
+            AutoScalingGroupName=fleet.group, DesiredCapacity=desired
+        )
+        stage.world.run_for(length)
+        if desired == 0:
+            # A person asks for it, because the fleet is held since the abort
+            stage.complete_snapshot(fleet, event=False)
+            stage.start({"fleet": fleet.name})
+            stage.finish()
+    stage.finish()
     # People hold, resume, go back, look ahead and lift a quarantine; the comparison does its part
     operations: list[dict[str, object]] = [
         {"resume": "again", "by": "ann"},

@@ -25,7 +25,7 @@ from snaproll.domain.fleet import Fleet, FleetName, FleetPolicy
 from snaproll.domain.ledger import Outcome, Phase, RefreshNote, Seen, Trigger
 from snaproll.domain.plan import SkipReason
 from snaproll.domain.probe_contract import Heard, ProbeRequest
-from snaproll.domain.release import Release, RollbackTarget
+from snaproll.domain.release import Release, RollbackTarget, TemplateVersion
 from snaproll.domain.snapshot import SNAPSHOT_ID, snapshot_id_in
 from snaproll.model import StrictValue, Value
 
@@ -331,15 +331,18 @@ class FleetReport(Report):
     """``InspectFleet``'s answer: the preflight, and the rollback target it found."""
 
     target: RollbackTarget | None
+    source: TemplateVersion | None = None
+    """The version saved on the group; not the target's when a release is staged."""
     passes_with_time: bool = False
     """Whether only checks failed that may be fine in some minutes."""
 
 
 class TemplateRequest(StrictValue):
-    """``UpdateLaunchTemplate``."""
+    """``UpdateLaunchTemplate``; without a ``source`` the version is made from the target's."""
 
     rollout: Rollout
     target: RollbackTarget
+    source: TemplateVersion | None = None
 
 
 class TemplateUpdated(StrictValue):
@@ -350,11 +353,18 @@ class TemplateUpdated(StrictValue):
 
 
 class ReleaseRequest(StrictValue):
-    """``StartRefresh`` and ``PromoteRelease``."""
+    """``StartRefresh``, ``StageRelease`` and ``PromoteRelease``."""
 
     rollout: Rollout
     candidate: Release
     target: RollbackTarget
+
+
+class ReleaseStaged(StrictValue):
+    """``StageRelease``'s answer: what was staged before and has to be discarded, if anything."""
+
+    message: str
+    replaced: Release | None
 
 
 class RefreshStarted(StrictValue):
@@ -373,9 +383,14 @@ class SignalEvent(_FromAws):
 
     @property
     def group(self) -> str | None:
-        """The group of an instance refresh event (Auto Scaling user guide, "Refresh events")."""
+        """The group of an event of Auto Scaling (user guide, "Refresh events")."""
         name = self.detail.get("AutoScalingGroupName")
         return name if self.source == "aws.autoscaling" and isinstance(name, str) else None
+
+    @property
+    def launches(self) -> bool:
+        """Whether a group launched an instance, or tried to ("Launch events", the same guide)."""
+        return self.detail_type.startswith("EC2 Instance Launch ")
 
     @property
     def alarm(self) -> str | None:

@@ -94,6 +94,14 @@ class TemplateRefusedError(ProtocolError):
     """No launch template version that differs in the snapshot alone could be made."""
 
 
+class NoInstancesError(ProtocolError):
+    """A release is staged instead of refreshed to: the group has no instances, or had none."""
+
+
+class InstancesCameError(ProtocolError):
+    """The group got instances while a release was being staged on it."""
+
+
 class RefreshRefusedError(ProtocolError):
     """Auto Scaling refuses to start or to roll back the instance refresh."""
 

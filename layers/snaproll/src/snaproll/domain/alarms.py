@@ -112,6 +112,6 @@ def judge_by_data(look: Look, memory: Memory) -> Assessment | None:
             f'policy is "no_data": "{health.no_data}"'
         )
         return conclude(Verdict.ROLL_BACK, reason, memory)
-    if look.succeeded:
+    if look.over:
         return wait_on(look, memory, f"{look.summary()}; the alarm {names} has no data")
     return None

@@ -24,6 +24,8 @@ class Verdict(StrEnum):
     ROLL_BACK = "roll_back"
     ROLLED_BACK = "rolled_back"
     """Going back only: the fleet is whole again on its rollback target."""
+    STAGE = "stage"
+    """Forward only: the group saves the candidate and has no instances that could prove it."""
     ESCALATE = "escalate"
     PROBE = "probe"
     """Ask the fleet's probe, then look again."""
@@ -49,6 +51,12 @@ class Memory(Value):
     baking_since: datetime | None = None
     no_data_since: datetime | None = None
     """Since when at least one alarm has had no data."""
+    served_since: datetime | None = None
+    """Since when each look found a new instance healthy that an earlier one had found healthy."""
+    unserved_since: datetime | None = None
+    """Since when no look found a new instance healthy."""
+    alarms_before: list[str] = Field(default_factory=list)
+    """Without a refresh: alarms that have fired since before a new instance was healthy."""
     looked_at: datetime | None = None
     """When the last look was."""
     target_lost: str | None = None

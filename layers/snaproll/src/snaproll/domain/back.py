@@ -32,9 +32,12 @@ def assess_back(look: Look, memory: Memory) -> Assessment:
 def _trouble_going_back(look: Look, memory: Memory) -> str | None:
     """Why a rollback that is over did not make the fleet whole, or None."""
     refresh = look.refresh
-    if refresh is None:
+    if refresh is None and not look.without_refresh:
         return "Auto Scaling does not know the refresh that rolls back"
-    if refresh.status not in (RefreshStatus.ROLLBACK_SUCCESSFUL, RefreshStatus.SUCCESSFUL):
+    if refresh is not None and refresh.status not in (
+        RefreshStatus.ROLLBACK_SUCCESSFUL,
+        RefreshStatus.SUCCESSFUL,
+    ):
         # The reason of the status, which is why it failed; that of the rollback is why it began.
         because = refresh.reason or refresh.rollback_reason or "it gave no reason"
         return f"the rollback ended as {refresh.status}: {because}"

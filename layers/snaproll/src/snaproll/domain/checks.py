@@ -14,7 +14,7 @@ class CheckResult(StrEnum):
     PASSED = "passed"
     FAILED = "failed"
     NOT_CHECKED = "not_checked"
-    """It could not be looked at, because of another check's failure."""
+    """It could not be looked at, because of another check's failure, or made no sense."""
 
 
 class Check(Value):

@@ -9,6 +9,7 @@ from snaproll.domain.group import RefreshStatus
 from snaproll.domain.look import Look
 from snaproll.domain.pace import FLOOR_PATIENCE, wait_on
 from snaproll.domain.probing import judge_by_probe
+from snaproll.domain.proof import counting_alarms, strangers, unproven
 from snaproll.domain.remembering import remember
 from snaproll.domain.wording import counted, listed
 
@@ -41,6 +42,8 @@ def assess_forward(look: Look, memory: Memory) -> Assessment:
 
 def _by_refresh(look: Look, memory: Memory) -> Assessment | None:
     refresh = look.refresh
+    if look.without_refresh:
+        return None
     if refresh is None:
         return conclude(Verdict.ESCALATE, "Auto Scaling does not know the refresh any more", memory)
     if refresh.status is RefreshStatus.CANCELLING:
@@ -64,20 +67,23 @@ def _by_refresh(look: Look, memory: Memory) -> Assessment | None:
 
 
 def _by_alarms(look: Look, memory: Memory) -> Assessment | None:
-    firing = look.firing
+    firing = counting_alarms(look, memory)
     if not firing:
         return None
+    news = not set(firing) <= set(memory.alarms_before)
     return conclude(
         Verdict.ROLL_BACK,
         f"the alarm {', '.join(firing)} fired while the release was being rolled out",
         memory,
         # An alarm that fired before any instance served the candidate says nothing of its data.
-        against_data=memory.healthy_new > 0 or memory.new_failed,
+        against_data=news and (memory.healthy_new > 0 or memory.new_failed),
     )
 
 
 def _by_losses(look: Look, memory: Memory) -> Assessment | None:
-    tolerated = int(LOSS_TOLERANCE * look.capacity_at_start)
+    # A staged release began on a group without instances.
+    size = look.view.group.desired if look.without_refresh else look.capacity_at_start
+    tolerated = int(LOSS_TOLERANCE * size)
     if memory.lost <= tolerated:
         return None
     return conclude(
@@ -123,25 +129,22 @@ def _by_floor(look: Look, memory: Memory) -> Assessment | None:
 
 
 def _by_incompleteness(look: Look, memory: Memory) -> Assessment | None:
-    if not look.succeeded:
+    if not look.over:
         return None
-    if not look.members:
-        return conclude(
-            Verdict.ESCALATE,
-            "the refresh ended and the group has no instance that proves the release",
-            memory,
-        )
+    if look.view.group.empty:
+        reason = "the group has no instances that could prove it; the first ones are watched"
+        return conclude(Verdict.STAGE, reason, memory)
+    if look.others and look.without_refresh:
+        return strangers(look, memory)
     if look.others:
         odd = listed([one.id for one in look.others])
         reason = f"the refresh ended and these instances still run another version: {odd}"
         return conclude(Verdict.ESCALATE, reason, memory)
-    if look.unready_new or look.view.healthy_count() < max(1, look.floor):
-        return wait_on(look, memory, f"{look.summary()}; the refresh is done, health is not")
-    return None
+    return unproven(look, memory)
 
 
 def _by_completion(look: Look, memory: Memory) -> Assessment | None:
-    if not look.succeeded:
+    if not look.over:
         return None
     probe = look.policy.health.probe
     passed = f", and the probe {probe.function} passed it: {memory.probing.said}" if probe else ""

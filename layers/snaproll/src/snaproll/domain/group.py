@@ -139,6 +139,17 @@ class Group:
     operator: str = ""
     service_role: str = ""
 
+    @property
+    def members(self) -> list[Instance]:
+        """Instances that are not on their way out."""
+        leaving = ("Terminat", "Detach")
+        return [one for one in self.instances if not one.lifecycle.startswith(leaving)]
+
+    @property
+    def empty(self) -> bool:
+        """Whether it wants no instances and has none that stays, and is not being deleted."""
+        return self.desired == 0 and not self.members and not self.status
+
 
 @dataclass(frozen=True, slots=True)
 class FleetView:

@@ -26,6 +26,8 @@ class Trigger(StrEnum):
     PERSON = "person"
     RECONCILE = "reconcile"
     """The scheduled comparison found a newer eligible snapshot that nothing had started."""
+    SCALE_OUT = "scale_out"
+    """A group that saves a staged release got its first instances, or somebody looks for them."""
 
 
 class Phase(StrEnum):
@@ -39,6 +41,8 @@ class Outcome(StrEnum):
     """How a rollout that held a claim ended."""
 
     LIVE = "Live"
+    STAGED = "Staged"
+    """Saved on a group without instances: its first scale-out proves it or rolls it back."""
     SNAPSHOT_REJECTED = "SnapshotRejected"
     FLEET_NOT_READY = "FleetNotReady"
     ROLLED_BACK = "RolledBack"
@@ -48,9 +52,13 @@ class Outcome(StrEnum):
 
 
 class RefreshNote(StrictValue):
-    """The refresh that a claim is watching; ``capacity`` is the desired one when it started."""
+    """The refresh that a claim is watching; ``capacity`` is the desired one when it started.
 
-    id: str
+    Without an id there is none: the first instances of a staged release are watched, or the group
+    had no instances that could go back.
+    """
+
+    id: str | None = None
     started_at: datetime
     capacity: int
 
@@ -145,6 +153,21 @@ class Trouble(StrictValue):
     retry_after: datetime
 
 
+class Staged(StrictValue):
+    """A release that is saved on ``group``, which had no instances, unproven.
+
+    ``target`` is the configuration that was saved before, which its first instances are rolled
+    back to. ``replaced`` is a release that was staged before and not proven either, until its
+    version is deleted.
+    """
+
+    release: Release
+    target: RollbackTarget
+    group: str
+    since: datetime
+    replaced: Release | None = None
+
+
 class FleetState(StrictValue):
     """The one ``STATE`` item of a fleet.
 
@@ -158,6 +181,7 @@ class FleetState(StrictValue):
     fence: int = 0
     live: Release | None = None
     previous: Release | None = None
+    staged: Staged | None = None
     claim: Claim | None = None
     queued: Queued | None = None
     successor: Successor | None = None
@@ -167,6 +191,29 @@ class FleetState(StrictValue):
     waiting: Waiting | None = None
     signals: int = 0
     woken_at: datetime | None = None
+
+    @property
+    def saved(self) -> Release | None:
+        """What the group saves while nobody changes the fleet: what is staged, else what is live.
+
+        None on a fleet that snaproll has never rolled.
+        """
+        return self.staged.release if self.staged else self.live
+
+    def is_staged(self, snapshot: str) -> bool:
+        """Whether that snapshot is the one that is staged."""
+        return self.staged is not None and self.staged.release.snapshot == snapshot
+
+    def expected_snapshots(self) -> frozenset[str]:
+        """Snapshots that the group, or an instance of it, may rightly name now.
+
+        Empty on a fleet that snaproll has never rolled.
+        """
+        named = [self.saved.snapshot] if self.saved else []
+        if self.claim is not None:
+            known = (self.live, self.claim.candidate, self.claim.target)
+            named += [one.snapshot for one in known if one is not None and one.snapshot]
+        return frozenset(named)
 
 
 class Quarantine(StrictValue):

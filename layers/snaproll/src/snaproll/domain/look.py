@@ -20,7 +20,8 @@ class Look:
     that the phase moves the fleet to. ``capacity_at_start`` is the desired capacity when the
     refresh started: a scale-out since then must not look like a loss. ``started`` is when the
     refresh started. ``taken_out`` says of each new instance that served and is gone why Auto
-    Scaling took it out of service.
+    Scaling took it out of service. ``without_refresh`` tells that none was started: forward, the
+    first instances of a staged release are watched; back, the group had none that could go back.
     """
 
     policy: FleetPolicy
@@ -32,6 +33,7 @@ class Look:
     started: datetime
     now: datetime
     taken_out: Mapping[str, str] = field(default_factory=dict)
+    without_refresh: bool = False
 
     @property
     def floor(self) -> int:
@@ -75,6 +77,11 @@ class Look:
         return self.refresh is not None and self.refresh.status is RefreshStatus.SUCCESSFUL
 
     @property
+    def over(self) -> bool:
+        """Whether no refresh replaces instances any more, or ever did: what is there is judged."""
+        return self.succeeded or self.without_refresh
+
+    @property
     def firing(self) -> list[str]:
         """Alarms in ALARM."""
         return [name for name, state in self.alarms.items() if state == "ALARM"]
@@ -87,13 +94,13 @@ class Look:
     def summary(self) -> str:
         """The look in one line, for people."""
         status = self.refresh.status if self.refresh else "unknown"
+        watched = "no refresh" if self.without_refresh else f"refresh {status}"
         return (
-            f"refresh {status}; {len(self.healthy_new)} of {len(self.new)} new and "
+            f"{watched}; {len(self.healthy_new)} of {len(self.new)} new and "
             f"{self.view.healthy_count()} of {len(self.members)} instances healthy"
         )
 
 
 def members_of(view: FleetView) -> list[Instance]:
     """Instances of a group that are not on their way out."""
-    leaving = ("Terminat", "Detach")
-    return [one for one in view.group.instances if not one.lifecycle.startswith(leaving)]
+    return view.group.members

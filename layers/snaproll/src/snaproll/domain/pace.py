@@ -65,13 +65,18 @@ def _longest_wait(look: Look) -> timedelta:
 
 def _deadlines(look: Look, memory: Memory) -> list[datetime]:
     """Instants at which another look could judge differently although nothing signals."""
-    deadlines = []
+    deadlines, grace = [], look.policy.health.unhealthy_grace
     if look.unready_new and memory.progress_at is not None:
-        deadlines.append(memory.progress_at + look.policy.health.unhealthy_grace)
+        deadlines.append(memory.progress_at + grace)
     if memory.below_floor_since is not None:
         deadlines.append(memory.below_floor_since + FLOOR_PATIENCE)
     if memory.ended_since is not None:
-        deadlines.append(memory.ended_since + look.policy.health.unhealthy_grace)
+        deadlines.append(memory.ended_since + grace)
+        if memory.unserved_since is not None:
+            deadlines.append(memory.unserved_since + grace)
+        if memory.served_since is not None:
+            deadlines.append(memory.served_since + look.policy.refresh.bake)
+            deadlines += [memory.served_since + grace for _ in memory.alarms_before[:1]]
     if memory.no_data_since is not None and look.policy.health.no_data == "wait":
         deadlines.append(memory.no_data_since + look.policy.health.no_data_limit)
     return deadlines

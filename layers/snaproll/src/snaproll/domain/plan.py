@@ -14,6 +14,7 @@ class SkipReason(StrEnum):
     """Why nothing is to be done."""
 
     ALREADY_LIVE = "AlreadyLive"
+    ALREADY_STAGED = "AlreadyStaged"
     HELD = "Held"
     SUPERSEDED = "Superseded"
     QUEUED = "Queued"
@@ -45,7 +46,11 @@ def decide(
     rejected there with a record. What is live is not rolled out again, unless a person wants it
     back, with a reason, from a rollout that is replacing it.
     """
+    if trigger is Trigger.SCALE_OUT:
+        return _decide_on_staged(fleet, state, snapshot_id)
     kept = trigger is Trigger.PERSON and reason is not None and _is_being_replaced(state)
+    # What is live is not what a group saves on which another release is staged.
+    kept = kept or state.staged is not None
     if state.live is not None and state.live.snapshot == snapshot_id and not kept:
         return Decision(
             skip=SkipReason.ALREADY_LIVE,
@@ -61,6 +66,14 @@ def decide(
                 f"{hold.reason} No automatic rollout starts."
             ),
         )
+    if automatic and state.is_staged(snapshot_id):
+        return Decision(
+            skip=SkipReason.ALREADY_STAGED,
+            message=(
+                f"{snapshot_id} is staged on fleet {fleet}, which had no instances. The first "
+                f"scale-out is watched and proves it, or rolls it back."
+            ),
+        )
     ours = state.claim is not None and state.claim.execution == execution
     if automatic and not ours and snapshot is not None:
         newer = newer_live(state, snapshot)
@@ -68,9 +81,10 @@ def decide(
             return Decision(
                 skip=SkipReason.SUPERSEDED,
                 message=(
-                    f"{snapshot_id} is older than the live release of fleet {fleet} "
-                    f"({state.live.snapshot if state.live else ''}, data of {newer.isoformat()}); "
-                    f"automatic rollouts only move forward."
+                    f"{snapshot_id} is older than the {'staged' if state.staged else 'live'} "
+                    f"release of fleet {fleet} "
+                    f"({state.saved.snapshot if state.saved else ''}, data of "
+                    f"{newer.isoformat()}); automatic rollouts only move forward."
                 ),
             )
     return Decision(skip=None, message=f"{snapshot_id} is to be rolled out to fleet {fleet}.")
@@ -81,8 +95,20 @@ def _is_being_replaced(state: FleetState) -> bool:
     return claim is not None and live is not None and claim.snapshot != live.snapshot
 
 
+def _decide_on_staged(fleet: str, state: FleetState, snapshot_id: str) -> Decision:
+    """Instances run it, or are about to: neither a hold nor newer data keeps it unwatched."""
+    if state.is_staged(snapshot_id):
+        message = f"The first instances of {snapshot_id} on fleet {fleet} are to be watched."
+        return Decision(skip=None, message=message)
+    return Decision(
+        skip=SkipReason.SUPERSEDED,
+        message=f"{snapshot_id} is not staged on fleet {fleet} any more. Nothing to watch.",
+    )
+
+
 def newer_live(state: FleetState, snapshot: Snapshot) -> datetime | None:
-    """The live release's data time when it is at or past the snapshot's, else None."""
+    """The data time of what is staged, else live, when it is at or past the snapshot's."""
     at = data_time(snapshot).at
-    live = state.live.data_time if state.live else None
-    return live if at is not None and live is not None and at <= live else None
+    head = state.live if state.is_staged(snapshot.id) else state.saved
+    since = head.data_time if head else None
+    return since if at is not None and since is not None and at <= since else None

@@ -6,12 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from snaproll.domain.alarms import alarm_checks
-from snaproll.domain.checks import Check, Report, check, failures, not_checked, passed
+from snaproll.domain.checks import (
+    Check,
+    CheckResult,
+    Report,
+    check,
+    failures,
+    not_checked,
+    passed,
+)
 from snaproll.domain.fleet import Fleet
 from snaproll.domain.group import FleetView, Refresh
 from snaproll.domain.group_checks import capacity_checks, group_checks, instance_types, missing_tags
 from snaproll.domain.probe_checks import ProbeFacts, probe_checks
 from snaproll.domain.release import TemplateVersion
+from snaproll.domain.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +58,11 @@ class FleetEvidence:
     no_rollback: str | None = None
 
 
+NO_INSTANCES = "the group has no instances, and no refresh is started"
+"""Why a check of the fleet's health says nothing about a group that is scaled in to zero."""
+
 _PASSES_WITH_TIME = frozenset(
-    {"no-other-refresh", "fleet-healthy", "alarms-ok", "alarms-have-data"}
+    {"no-other-refresh", "has-instances", "fleet-healthy", "alarms-ok", "alarms-have-data"}
 )
 """Checks whose failure may be over in minutes without anybody's doing."""
 
@@ -69,7 +81,10 @@ def inspect(fleet: Fleet, evidence: FleetEvidence) -> Report:
         reasons = "; ".join(one.reason for one in found)
         message = f"the fleet is not ready: {reasons}."
     else:
-        message = f"Fleet {fleet.name} is ready: all {len(checks)} checks passed."
+        left_out = sum(one.result is CheckResult.NOT_CHECKED for one in checks)
+        made = f"{len(checks) - left_out} checks passed"
+        rest = f"{made}, {left_out} make no sense without instances" if left_out else f"all {made}"
+        message = f"Fleet {fleet.name} is ready: {rest}."
     return Report(passed=not found, message=message, checks=checks)
 
 
@@ -94,7 +109,7 @@ def _checks(fleet: Fleet, evidence: FleetEvidence) -> list[Check]:
         *capacity_checks(fleet, view.group),
         *_template_checks(fleet, view, evidence),
         *_health_checks(fleet, view, by_hand=evidence.by_hand),
-        *alarm_checks(fleet, evidence.alarms, by_hand=evidence.by_hand),
+        *_alarm_checks(fleet, view, evidence),
         *probe_checks(fleet, evidence.probe),
     ]
 
@@ -202,13 +217,19 @@ def _rollback_check(fleet: Fleet, template: TemplateFacts, evidence: FleetEviden
 
 def _health_checks(fleet: Fleet, view: FleetView, *, by_hand: bool) -> list[Check]:
     group, floor = view.group, fleet.policy.refresh.floor(view.group.desired)
+    if group.empty:
+        staged = "the group has no instances: the release is staged, and proven by the first ones"
+        return [passed("has-instances", staged), not_checked("fleet-healthy", NO_INSTANCES)]
     healthy = view.healthy_count()
     return [
         check(
             "has-instances",
             fine=group.desired > 0,
             good=f"the group wants {group.desired} instances",
-            bad=f"the desired capacity of group {group.name} is 0: no instance would prove it",
+            bad=(
+                f"the desired capacity of group {group.name} is 0 and "
+                f"{counted(len(group.members), 'instance')} must leave it first"
+            ),
         ),
         check(
             "fleet-healthy",
@@ -218,3 +239,11 @@ def _health_checks(fleet: Fleet, view: FleetView, *, by_hand: bool) -> list[Chec
             bad=f"{healthy} of {group.desired} instances are healthy and {floor} are needed",
         ),
     ]
+
+
+def _alarm_checks(fleet: Fleet, view: FleetView, evidence: FleetEvidence) -> list[Check]:
+    made = alarm_checks(fleet, evidence.alarms, by_hand=evidence.by_hand)
+    if not view.group.empty:
+        return made
+    exist = "alarms-exist"
+    return [one if one.name == exist else not_checked(one.name, NO_INSTANCES) for one in made]

@@ -88,14 +88,14 @@ class Probing(Value):
 
 
 def due(
-    checkpoints: Sequence[int], probing: Probing, refresh: Refresh, *, baked: bool
+    checkpoints: Sequence[int], probing: Probing, refresh: Refresh | None, *, baked: bool
 ) -> Moment | None:
     """The moment to ask about now; only the last one when several have come.
 
     ``baked`` tells whether the fleet has baked long enough. When Auto Scaling reports success
     first, that is the end of the bake as well.
     """
-    if baked or refresh.status is RefreshStatus.SUCCESSFUL:
+    if baked or refresh is None or refresh.status is RefreshStatus.SUCCESSFUL:
         last = Moment(occasion=Occasion.END_OF_BAKE, percentage=WHOLE)
         return None if probing.passed_bake else last
     done = WHOLE if refresh.status is RefreshStatus.BAKING else refresh.percentage

@@ -17,13 +17,15 @@ def judge_by_probe(look: Look, memory: Memory) -> Assessment | None:
     tried again later.
     """
     probe, probing = look.policy.health.probe, memory.probing
-    if probe is None or look.refresh is None:
+    if probe is None or (look.refresh is None and not look.without_refresh):
         return None
     if probing.failed:
         reason = f"the probe {probe.function} failed it at {probing.asked}: {probing.said}"
         return conclude(Verdict.ROLL_BACK, reason, memory, against_data=True)
     checkpoints = look.policy.refresh.checkpoints
-    moment = due(checkpoints, probing, look.refresh, baked=baked(look, memory))
+    # Without a refresh nobody asks before the first instances have baked.
+    over = look.without_refresh or baked(look, memory)
+    moment = due(checkpoints, probing, look.refresh, baked=over)
     if moment is None or not look.healthy_new:
         return None
     tries = probing.tries_at(moment)

@@ -34,7 +34,7 @@ class Placed(NamedTuple):
 
 
 def enqueue(fleet: str, state: FleetState, queued: Queued) -> Placed:
-    """Let a snapshot wait for a busy fleet, and stop what runs if it may.
+    """Let a snapshot wait for a busy fleet, or for a staged release, and stop what runs if it may.
 
     Of those that wait only one is kept: a person's before an automatic one, then the newer data.
 
@@ -47,10 +47,10 @@ def enqueue(fleet: str, state: FleetState, queued: Queued) -> Placed:
         The fleet is free by now: plan again.
     """
     claim = state.claim
-    if claim is None:
+    if claim is None and state.staged is None:
         raise StalePlanError(f"Fleet {fleet} is free by now.")
-    leaves = claim.phase is Phase.BACK or claim.stop is not None
-    if claim.snapshot == queued.snapshot and not leaves:
+    leaves = claim is not None and (claim.phase is Phase.BACK or claim.stop is not None)
+    if claim is not None and claim.snapshot == queued.snapshot and not leaves:
         return Placed(state, Place.RUNS_ALREADY)
     if state.queued is not None and _comes_first(state.queued, queued):
         return Placed(state, Place.COMES_LATER)
@@ -59,7 +59,8 @@ def enqueue(fleet: str, state: FleetState, queued: Queued) -> Placed:
         return Placed(waiting, Place.WAITS_FOR_ROLLBACK)
     if queued.trigger is not Trigger.PERSON or queued.reason is None:
         return Placed(waiting, Place.WAITS)
-    if claim.trigger is Trigger.PERSON:
+    # Where nobody watches the first instances of what is staged yet, that has to begin first.
+    if claim is None or claim.trigger is Trigger.PERSON:
         return Placed(waiting, Place.WAITS)
     stopped = _stop_for(claim, queued, state)
     return Placed(waiting.model_copy(update={"claim": stopped}), Place.PRE_EMPTS)

@@ -30,7 +30,7 @@ def remember(look: Look, memory: Memory) -> Memory:
     lost = sum(_failed_health_check(cause) for cause in look.taken_out.values())
     below = look.view.healthy_count() < look.floor
     baking = look.refresh is not None and look.refresh.status is RefreshStatus.BAKING
-    ended = look.refresh is not None and not look.refresh.status.active
+    ended = look.without_refresh or (look.refresh is not None and not look.refresh.status.active)
     wrong = bool(look.failing_new or lost or below)
     return Memory(
         healthy_new=max(healthy_new, memory.healthy_new),
@@ -42,6 +42,9 @@ def remember(look: Look, memory: Memory) -> Memory:
         ended_since=(memory.ended_since or look.now) if ended else None,
         baking_since=(memory.baking_since or look.now) if baking else memory.baking_since,
         no_data_since=(memory.no_data_since or look.now) if look.silent else None,
+        served_since=_served_since(look, memory),
+        unserved_since=None if healthy_new else memory.unserved_since or look.now,
+        alarms_before=_alarms_before(look, memory),
         looked_at=look.now,
         quiet_looks=0 if wrong else memory.quiet_looks + 1,
         probing=memory.probing,
@@ -57,3 +60,26 @@ def _progress_at(look: Look, memory: Memory) -> datetime | None:
         # Those that came since the last look have their whole grace, however long ago that was.
         return look.now if look.unready_new else None
     return look.now if healthy > memory.healthy_new else memory.progress_at
+
+
+def _served_since(look: Look, memory: Memory) -> datetime | None:
+    healthy = {one.id for one in look.healthy_new}
+    if not healthy:
+        return None
+    if memory.served_since is not None and not healthy.isdisjoint(memory.serving):
+        return memory.served_since
+    refresh = look.refresh
+    if memory.looked_at is None and refresh and refresh.status is RefreshStatus.SUCCESSFUL:
+        # Whoever takes a rollout over as late as that saw nothing of the bake. Auto Scaling did.
+        return look.started
+    # The fleet had scaled in to zero in between, or every instance was replaced.
+    return look.now
+
+
+def _alarms_before(look: Look, memory: Memory) -> list[str]:
+    """Alarms that speak of the time without instances, until they have once been quiet."""
+    if not look.without_refresh:
+        return []
+    if memory.healthy_new == 0 and not memory.new_failed:
+        return look.firing
+    return [name for name in memory.alarms_before if name in look.firing]

@@ -34,7 +34,7 @@ def says_something(outcome: Outcome, claim: Claim) -> bool:
 
     A rollout that a person stopped does not, unless it had evidence against its data.
     """
-    if outcome is Outcome.LIVE:
+    if outcome in (Outcome.LIVE, Outcome.STAGED):
         return False
     return claim.against_data or not (outcome is Outcome.STOPPED or claim.stop is not None)
 

@@ -7,8 +7,10 @@ from snaproll.model import StrictValue
 
 
 class Watch(StrictValue):
-    """The group and the alarms of a fleet that is being rolled."""
+    """The group and the alarms of a fleet that is being rolled, or whose release is staged."""
 
     schema_version: int = SCHEMA
     group: str
     alarms: list[str]
+    staged: bool = False
+    """Whether an instance that the group launches would be the first of a staged release."""

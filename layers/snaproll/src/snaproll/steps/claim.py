@@ -6,8 +6,11 @@ from snaproll.aws.ledger import Change
 from snaproll.contracts import Claimed, Rollout, RolloutEvent, StepRequest, console_link
 from snaproll.domain.claims import prove_claim, take_claim, take_over
 from snaproll.domain.ledger import Claim, FleetState
+from snaproll.domain.staging import claim_staged
 from snaproll.domain.watch import Watch
+from snaproll.errors import FleetBusyError
 from snaproll.runtime import Runtime
+from snaproll.steps.staged import has_instances
 
 
 def claim_fleet(request: StepRequest, runtime: Runtime) -> Claimed:
@@ -16,7 +19,7 @@ def claim_fleet(request: StepRequest, runtime: Runtime) -> Claimed:
     Raises
     ------
     FleetBusyError
-        Another rollout has it.
+        Another rollout has it, or instances run a staged release that nobody watches yet.
     StalePlanError
         The ledger changed since the plan.
     ClaimLostError
@@ -25,6 +28,8 @@ def claim_fleet(request: StepRequest, runtime: Runtime) -> Claimed:
     rollout = request.rollout
     policy = rollout.policy
     watch = Watch(group=policy.auto_scaling_group, alarms=policy.health.alarms)
+    # A group is not looked at within a transition, which may be run again.
+    unproven = has_instances(runtime.ledger.state(rollout.fleet), runtime)
 
     def transition(state: FleetState) -> Change:
         if rollout.takes_over is not None:
@@ -32,6 +37,11 @@ def claim_fleet(request: StepRequest, runtime: Runtime) -> Claimed:
                 rollout.fleet, state, fence=rollout.takes_over, execution=rollout.execution
             )
             return Change(taken, watch=watch)
+        if unproven and state.staged is not None and not state.is_staged(rollout.snapshot):
+            raise FleetBusyError(
+                f"{state.staged.release.snapshot} is staged on fleet {rollout.fleet}, which has "
+                f"instances by now: they are watched first."
+            )
         claimed = take_claim(
             rollout.fleet,
             state,
@@ -43,7 +53,7 @@ def claim_fleet(request: StepRequest, runtime: Runtime) -> Claimed:
             reason=rollout.reason,
             hold_if_live=rollout.by_hand if rollout.goes_back else None,
         )
-        return Change(claimed, watch=watch)
+        return Change(claim_staged(rollout.fleet, claimed), watch=watch)
 
     state = runtime.ledger.change(rollout.fleet, transition)
     claim = prove_claim(rollout.fleet, state, execution=rollout.execution, fence=state.fence)

@@ -15,19 +15,23 @@ from snaproll.domain.checks import Check
 from snaproll.domain.claims import give_up_claim
 from snaproll.domain.ledger import Claim, FleetState, Hold, Outcome, Record, RefreshNote, Trigger
 from snaproll.domain.release import Release, RollbackTarget
+from snaproll.domain.staging import conclude_staging
 from snaproll.domain.trouble import (
     ROLLBACKS_UNTIL_HOLD,
     count_failure,
     rolled_back_too_often,
     says_something,
 )
+from snaproll.domain.watch import Watch
 from snaproll.errors import ClaimLostError
 from snaproll.runtime import Runtime
 from snaproll.steps.claim import proven, start_successor
+from snaproll.steps.staged import name_watch_if_needed
 from snaproll.steps.target import unmark_target
 
 EVENT_OF = {
     Outcome.LIVE: "Release Live",
+    Outcome.STAGED: "Release Staged",
     Outcome.SNAPSHOT_REJECTED: "Snapshot Rejected",
     Outcome.FLEET_NOT_READY: "Fleet Not Ready",
     Outcome.ROLLED_BACK: "Rolled Back",
@@ -35,8 +39,10 @@ EVENT_OF = {
     Outcome.STOPPED: "Rollout Stopped",
 }
 """The detail-type of the domain event that tells of each outcome."""
-_TARGET_STAYS_MARKED = (Outcome.LIVE, Outcome.NEEDS_ATTENTION)
-"""Promotion has tagged both snapshots anew; and whoever is called still needs the old one."""
+_GOOD = frozenset({Outcome.LIVE, Outcome.STAGED})
+_TARGET_STAYS_MARKED = (Outcome.LIVE, Outcome.STAGED, Outcome.NEEDS_ATTENTION)
+"""Promotion has tagged both snapshots anew; and what is staged, or whoever is called, still needs
+the old one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +114,9 @@ def _unmark_target(request: ReleaseFleetRequest, runtime: Runtime) -> None:
         return
     rollout, state = request.rollout, runtime.ledger.state(request.rollout.fleet)
     claim = state.claim
+    if state.staged is not None and not state.is_staged(rollout.snapshot):
+        # What is staged still goes back to it.
+        return
     if claim and (claim.execution, claim.fence) == (rollout.execution, rollout.fence):
         unmark_target(rollout.fleet, request.target, state, runtime)
 
@@ -128,9 +137,14 @@ def end_rollout(ending: Ending, prove: Callable[[FleetState], Claim], runtime: R
         after = state
         if says_something(ending.outcome, claim):
             after = count_failure(state, ending.outcome, ending.what, now)
+        after = conclude_staging(after, ending.outcome, ending.snapshot)
         hold = _hold_left(ending, claim, after, now)
         written = _record(ending, _sentence(ending, claim), now)
-        return Change(give_up_claim(ending.fleet, after, hold), record=written, unwatch=True)
+        freed, staged = give_up_claim(ending.fleet, after, hold), after.staged
+        if staged is None:
+            return Change(freed, record=written, unwatch=True)
+        watch = Watch(group=staged.group, alarms=[], staged=True)
+        return Change(freed, record=written, watch=watch)
 
     try:
         after = runtime.ledger.change(ending.fleet, transition)
@@ -144,6 +158,8 @@ def end_rollout(ending: Ending, prove: Callable[[FleetState], Claim], runtime: R
         raise ClaimLostError(f"Nothing ended on fleet {ending.fleet}.")
     _tell(ending, written, after, runtime)
     runtime.count(written.outcome.value, ending.fleet)
+    # The event of a launch between the step that staged and the write above woke nobody.
+    after = name_watch_if_needed(ending.fleet, after, runtime)
     start_successor(ending.fleet, after, runtime)
     return written
 
@@ -180,7 +196,7 @@ def _tell(ending: Ending, record: Record, after: FleetState, runtime: Runtime) -
         target=ending.target,
         refresh_id=record.refresh_id,
         # What was not counted, such as a rollout that a person stopped, repeats nothing.
-        repeated=trouble is not None and trouble.repeated and trouble.last == ending.what,
+        repeated=_is_no_news(ending, after),
     )
     runtime.announcements.publish(EVENT_OF[record.outcome], event)
     counted = trouble is not None and trouble.last == ending.what
@@ -189,11 +205,21 @@ def _tell(ending: Ending, record: Record, after: FleetState, runtime: Runtime) -
         runtime.announcements.publish(EVENT_OF[Outcome.NEEDS_ATTENTION], alarming)
 
 
+def _is_no_news(ending: Ending, after: FleetState) -> bool:
+    """Whether it ended the same way the last time: failed alike again, or staged still."""
+    if ending.outcome is Outcome.STAGED:
+        return ending.trigger is Trigger.SCALE_OUT
+    trouble = after.trouble
+    return trouble is not None and trouble.repeated and trouble.last == ending.what
+
+
 def _hold_left(ending: Ending, claim: Claim, state: FleetState, now: datetime) -> Hold | None:
     """The hold that a rollout leaves behind in the write that ends its claim."""
     if ending.outcome is Outcome.NEEDS_ATTENTION:
         return Hold(by="snaproll", reason=_sentence(ending, claim), since=now)
-    asked = claim.hold_if_live if ending.outcome is Outcome.LIVE else _hold_after(ending, claim)
+    asked = claim.hold_if_live if ending.outcome in _GOOD else _hold_after(ending, claim)
+    if ending.outcome is Outcome.STAGED:
+        asked = asked or _hold_after(ending, claim)
     if asked is not None:
         return Hold(by="an operator", reason=asked, since=now)
     if rolled_back_too_often(state):
@@ -225,12 +251,13 @@ def _sentence(ending: Ending, claim: Claim) -> str:
                 f"{ending.snapshot} was not rolled out to fleet {ending.fleet}: {reason}. "
                 f"No instance was replaced. Mend this, then start the rollout again."
             )
-        case Outcome.LIVE:
+        case Outcome.LIVE | Outcome.STAGED:
             held = (
                 f" The fleet went back by hand and is held, so that automation does not undo it: "
                 f'{{"fleet": "{ending.fleet}", "resume": "<reason>", "by": "<name>"}} lets it go.'
             )
-            return f"{what} is live: {reason}.{held if claim.hold_if_live else ''}"
+            became = ending.outcome.value.lower()
+            return f"{what} is {became}: {reason}.{held if claim.hold_if_live else ''}"
         case Outcome.ROLLED_BACK:
             back_to = ending.target.snapshot if ending.target else None
             serves = f" The fleet serves {back_to} again." if back_to else ""

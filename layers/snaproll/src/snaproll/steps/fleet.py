@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from snaproll.contracts import FleetReport, StepRequest
 from snaproll.domain.fleet import Fleet
 from snaproll.domain.group import Group
@@ -13,6 +15,7 @@ from snaproll.domain.preflight import (
     why_no_rollback,
 )
 from snaproll.domain.release import RollbackTarget
+from snaproll.domain.staging import goes_back_to
 from snaproll.errors import RolloutStoppedError
 from snaproll.runtime import Runtime
 from snaproll.steps.claim import prove
@@ -41,34 +44,37 @@ def inspect_fleet(request: StepRequest, runtime: Runtime) -> FleetReport:
     policy = fleet.policy
     view = runtime.groups.view(policy.auto_scaling_group)
     template = _template_facts(fleet, view.group, runtime) if view else None
+    target = _rollback_target(fleet, template, runtime) if template else None
     evidence = FleetEvidence(
         environment=runtime.settings.environment,
         view=view,
-        template=template,
+        # What the fleet would go back to is not what it saves while a release is staged.
+        template=replace(template, data_snapshot=target.snapshot) if template and target else None,
         alarms=runtime.alarms.states(policy.health.alarms),
         by_hand=request.rollout.by_hand is not None,
         probe=runtime.probes.find(probe.function) if (probe := policy.health.probe) else None,
         active_refresh=runtime.refreshes.active(view.group.name) if view else None,
         rollback_trouble=(
-            launch_trouble(template.data_snapshot, view.group.service_role, runtime)
-            if view and template and template.data_snapshot
+            launch_trouble(target.snapshot, view.group.service_role, runtime)
+            if view and target and target.snapshot
             else None
         ),
         no_rollback=request.rollout.no_rollback,
     )
     report = inspect(fleet, evidence)
-    target = (
-        RollbackTarget(
-            template=template.version,
-            snapshot=template.data_snapshot,
-            lost=why_no_rollback(evidence),
-        )
-        if template
-        else None
-    )
+    if target is not None:
+        target = target.model_copy(update={"lost": why_no_rollback(evidence)})
     return FleetReport(
-        **report.model_dump(), target=target, passes_with_time=passes_with_time(report)
+        **report.model_dump(),
+        target=target,
+        source=template.version if template else None,
+        passes_with_time=passes_with_time(report),
     )
+
+
+def _rollback_target(fleet: Fleet, template: TemplateFacts, runtime: Runtime) -> RollbackTarget:
+    saved = RollbackTarget(template=template.version, snapshot=template.data_snapshot)
+    return goes_back_to(runtime.ledger.state(fleet.name), template.version, saved)
 
 
 def _template_facts(fleet: Fleet, group: Group, runtime: Runtime) -> TemplateFacts | None:

@@ -65,6 +65,10 @@ def _plan(
     runtime: Runtime,
 ) -> Plan:
     snapshot_id, snapshot = _snapshot(wanted, fleet, state, runtime)
+    trigger = wanted.trigger
+    if trigger is Trigger.PERSON and state.is_staged(snapshot_id) and not wanted.dry_run:
+        # There is nothing to roll out: what is staged is looked for, and watched.
+        trigger = Trigger.SCALE_OUT
     stopped = runtime.stop_reason()
     if stopped is not None and not wanted.dry_run:
         return Plan(
@@ -80,15 +84,15 @@ def _plan(
         state,
         snapshot_id=snapshot_id,
         snapshot=snapshot,
-        trigger=wanted.trigger,
+        trigger=trigger,
         execution=request.execution.id,
         now=runtime.now(),
         reason=wanted.reason,
     )
-    rollout = _rollout(request, fleet, state, snapshot_id, wanted.trigger).model_copy(
+    rollout = _rollout(request, fleet, state, snapshot_id, trigger).model_copy(
         update={
             "reason": wanted.reason,
-            "by_hand": wanted.reason if wanted.trigger is Trigger.PERSON else None,
+            "by_hand": wanted.reason if trigger is Trigger.PERSON else None,
             "no_rollback": wanted.reason if wanted.allow_no_rollback else None,
             "goes_back": snapshot is not None and newer_live(state, snapshot) is not None,
         }
@@ -153,12 +157,15 @@ def _snapshot(
             'Going back to the previous snapshot needs a reason: {"fleet": …, "snapshot": '
             '"previous", "reason": "…"}. It holds the fleet, so that automation does not undo it.'
         )
-    if state.previous is None:
+    previous = state.previous.snapshot if state.previous else None
+    if state.staged is not None:
+        previous = state.staged.target.snapshot
+    if previous is None:
         raise NoEligibleSnapshotError(
             f"The ledger knows no release of fleet {fleet.name} before the live one. Name a "
             f'snapshot: {{"fleet": "{fleet.name}", "snapshot": "snap-…", "reason": "…"}}.'
         )
-    return state.previous.snapshot, runtime.snapshots.get(state.previous.snapshot)
+    return previous, runtime.snapshots.get(previous)
 
 
 def _request_in(request: PlanRequest, runtime: Runtime) -> RolloutRequest | OperatorRequest | Plan:

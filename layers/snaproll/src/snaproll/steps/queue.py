@@ -7,7 +7,9 @@ from snaproll.contracts import Recorded, Rollout, StepRequest
 from snaproll.domain.ledger import FleetState, Queued, Trigger
 from snaproll.domain.queueing import Place, enqueue
 from snaproll.domain.snapshot import data_time
+from snaproll.domain.staging import name_watch
 from snaproll.runtime import Runtime
+from snaproll.steps.claim import start_successor
 from snaproll.steps.signals import wake
 
 
@@ -33,9 +35,12 @@ def queue_behind(request: StepRequest, runtime: Runtime) -> Recorded:
     def transition(state: FleetState) -> Change:
         nonlocal place
         after, place = enqueue(rollout.fleet, state, queued)
-        return Change(after)
+        # Where nobody has the fleet, the first instances of what is staged are to be watched.
+        return Change(name_watch(rollout.fleet, after))
 
     state = runtime.ledger.change(rollout.fleet, transition)
+    if state.claim is None:
+        start_successor(rollout.fleet, state, runtime)
     if place in (Place.PRE_EMPTS, Place.WAITS_FOR_ROLLBACK):
         # Also when it was asked before: whoever asked may have died before this line.
         wake(rollout.fleet, "a person's request", runtime)
@@ -44,7 +49,8 @@ def queue_behind(request: StepRequest, runtime: Runtime) -> Recorded:
 
 def _sentence(rollout: Rollout, state: FleetState, place: Place) -> str:
     fleet, wanted = rollout.fleet, rollout.snapshot
-    running = state.claim.snapshot if state.claim else "another snapshot"
+    staged = state.staged.release.snapshot if state.staged else "another snapshot"
+    running = state.claim.snapshot if state.claim else staged
     live = state.live.snapshot if state.live else None
     match place:
         case Place.RUNS_ALREADY:

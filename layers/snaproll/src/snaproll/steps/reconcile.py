@@ -16,6 +16,7 @@ from snaproll.steps.index import repair_index
 from snaproll.steps.plan import newest_eligible
 from snaproll.steps.recover import over, recover
 from snaproll.steps.snapshot import data_time_of, what_runs
+from snaproll.steps.staged import name_watch_if_needed
 
 
 def reconcile_fleets(_: ScheduleEvent, runtime: Runtime) -> Reconciled:
@@ -54,12 +55,15 @@ def _runs_already(fleet: Fleet, newest: Snapshot, runtime: Runtime) -> bool:
 
 
 def _start_newest(fleet: Fleet, state: FleetState, runtime: Runtime) -> str:
+    watched = name_watch_if_needed(fleet.name, state, runtime)
+    if watched.successor is not None:
+        return f"Started {start_successor(fleet.name, watched, runtime)}."
     if state.hold is not None and state.hold.stands(runtime.now()):
         return f"Held: {state.hold.reason}"
     if not may_retry(state, runtime.now()):
         return "Waits before it tries again."
     newest = newest_eligible(fleet, runtime)
-    if newest is None or newer_live(state, newest) is not None:
+    if newest is None or newer_live(state, newest) is not None or state.is_staged(newest.id):
         return "Nothing to do."
     if state.live is None and _runs_already(fleet, newest, runtime):
         return "Nothing to do: the fleet has served it since before snaproll came."

@@ -10,9 +10,10 @@ from snaproll.domain.alarms import guards
 from snaproll.domain.claims import note_intent, note_refresh, turn_back
 from snaproll.domain.fleet import FleetPolicy
 from snaproll.domain.group import Group, Refresh, RefreshStatus
-from snaproll.domain.ledger import Claim, FleetState, RefreshNote
+from snaproll.domain.ledger import Claim, FleetState, RefreshNote, Trigger
 from snaproll.domain.release import TemplateVersion
 from snaproll.errors import (
+    NoInstancesError,
     NotYetVisibleError,
     RefreshInProgressError,
     RefreshRefusedError,
@@ -40,6 +41,8 @@ def start_refresh(request: ReleaseRequest, runtime: Runtime) -> RefreshStarted:
     ------
     ClaimLostError
         The rollout lost its claim.
+    NoInstancesError
+        The group has no instances that a refresh could replace.
     RefreshRefusedError
         The group changed since it was inspected, or Auto Scaling refuses.
     RolloutStoppedError
@@ -52,17 +55,18 @@ def start_refresh(request: ReleaseRequest, runtime: Runtime) -> RefreshStarted:
         claim = proven(rollout, state)
         return Change(note_intent(state, claim, candidate=request.candidate, target=request.target))
 
-    claim = proven(rollout, runtime.ledger.change(rollout.fleet, transition))
-    group = _group(policy, runtime)
+    state = runtime.ledger.change(rollout.fleet, transition)
+    claim = proven(rollout, state)
+    group = group_of(policy, runtime)
+    if _is_staged(request, state) and not _abandoned(request, group):
+        return _watch_first_instances(request, claim, group, runtime)
     started = _started_by(claim, group, wanted, runtime)
     if started is None:
         if claim.stop is not None:
             raise RolloutStoppedError(claim.stop)
-        if group.saved != request.target.template:
-            raise RefreshRefusedError(
-                f"The group {group.name} saves {group.saved_text} and not {request.target.template}"
-                f" any more: somebody changed it after it was inspected."
-            )
+        if group.empty:
+            raise NoInstancesError(f"The group {group.name} wants no instances and has none.")
+        _refuse_if_changed(request, state, group)
         alarms = _guards(rollout, runtime)
         mark_target(rollout.fleet, request.target, runtime)
         refresh_id = _start_or_find(
@@ -81,7 +85,8 @@ def start_refresh(request: ReleaseRequest, runtime: Runtime) -> RefreshStarted:
         )
     else:
         refresh_id = started.id
-    refresh = claim.refresh or _reference(refresh_id, started, group, runtime)
+    noted = claim.refresh if claim.refresh and claim.refresh.id else None
+    refresh = noted or _reference(refresh_id, started, group, runtime)
     _note(rollout, claim, refresh, runtime)
     return RefreshStarted(
         message=(
@@ -90,6 +95,58 @@ def start_refresh(request: ReleaseRequest, runtime: Runtime) -> RefreshStarted:
         ),
         refresh=refresh,
     )
+
+
+def _is_staged(request: ReleaseRequest, state: FleetState) -> bool:
+    return state.staged is not None and state.staged.release.template == request.candidate.template
+
+
+def _abandoned(request: ReleaseRequest, group: Group) -> bool:
+    """Whether somebody took back what an earlier rollout had staged."""
+    by_scale_out = request.rollout.trigger is Trigger.SCALE_OUT
+    return by_scale_out and group.saved != request.candidate.template
+
+
+def _watch_first_instances(
+    request: ReleaseRequest, claim: Claim, group: Group, runtime: Runtime
+) -> RefreshStarted:
+    """Note that there is no refresh to watch: new instances run the candidate anyway, or none does.
+
+    Raises
+    ------
+    NoInstancesError
+        Nor are there instances to watch; or the staging was interrupted, and has to be settled.
+    """
+    unsettled = group.saved != request.candidate.template
+    # When somebody stopped the rollout it goes back, whatever is saved.
+    if claim.stop is None and (group.empty or unsettled):
+        raise NoInstancesError(f"The group {group.name} has or had no instances.")
+    noted = claim.refresh if claim.refresh and claim.refresh.id is None else None
+    # No number of instances is the floor of a group that comes from none.
+    refresh = noted or RefreshNote(started_at=runtime.now(), capacity=0)
+    _note(request.rollout, claim, refresh, runtime)
+    return RefreshStarted(
+        message=f"The first instances of {group.name} on {request.candidate.template} are watched.",
+        refresh=refresh,
+    )
+
+
+def _refuse_if_changed(request: ReleaseRequest, state: FleetState, group: Group) -> None:
+    """Raise unless the group saves what it is to be refreshed from, and nothing unproven."""
+    staged, target = state.staged, request.target.template
+    if staged is not None and staged.release.template == group.saved:
+        raise RefreshRefusedError(
+            f"{staged.release.snapshot} is staged on the group {group.name}, which got its first "
+            f"instances just now: they are watched first."
+        )
+    watching = request.rollout.trigger is Trigger.SCALE_OUT
+    if group.saved != target or watching:
+        wanted = request.candidate.template if watching else target
+        since = "staged" if watching else "inspected"
+        raise RefreshRefusedError(
+            f"The group {group.name} saves {group.saved_text} and not {wanted} any more: "
+            f"somebody changed it after it was {since}."
+        )
 
 
 def _guards(rollout: Rollout, runtime: Runtime) -> list[str]:
@@ -141,13 +198,12 @@ def roll_back(request: RollBackRequest, runtime: Runtime) -> RefreshStarted:
         )
 
     claim = proven(rollout, runtime.ledger.change(rollout.fleet, transition))
-    group = _group(policy, runtime)
+    group = group_of(policy, runtime)
     watched = _watched(request, claim, group, runtime)
     _stop_if_there_is_no_way_back(request, watched, group, runtime)
     going_back = _reverse(watched, claim, group, target, policy, runtime)
-    message = (
-        f"Rolling {group.name} back to {target}: {request.reason.rstrip('.')}. "
-        f"The refresh {going_back} does it."
+    message = f"Rolling {group.name} back to {target}: {request.reason.rstrip('.')}. " + (
+        f"The refresh {going_back} does it." if going_back else "It has no instances."
     )
     runtime.announcements.publish("Rollback Started", event_of(rollout, message, runtime))
     found = watched if watched is not None and going_back == watched.id else None
@@ -190,7 +246,7 @@ def _watched(
     request: RollBackRequest, claim: Claim, group: Group, runtime: Runtime
 ) -> Refresh | None:
     """The refresh to be reversed; None when the rollout had started none."""
-    if request.refresh is None:
+    if request.refresh is None or request.refresh.id is None:
         # Whoever held the claim before died between starting a refresh and noting it, or earlier.
         return _started_by(claim, group, request.candidate.template, runtime)
     watched = watched_refresh(group.name, request.refresh, runtime)
@@ -208,8 +264,11 @@ def _reverse(
     target: TemplateVersion,
     policy: FleetPolicy,
     runtime: Runtime,
-) -> str:
-    """Make Auto Scaling go back by whatever way the refresh's status allows; the refresh's id."""
+) -> str | None:
+    """Make Auto Scaling go back by whatever way the refresh's status allows.
+
+    Gives the refresh's id; None when the group has no instances that could go back.
+    """
     if watched is not None and watched.status in _ROLLING_BACK:
         return watched.id
     if watched is not None and watched.status is RefreshStatus.CANCELLING:
@@ -229,6 +288,9 @@ def _reverse(
         return started.id
     if group.saved != target:
         runtime.groups.save_version(group.name, target)
+    if group.empty and group_of(policy, runtime).empty:
+        # What a refresh of no instances does is not documented; the next ones run the target.
+        return None
     return _start_or_find(
         lambda: runtime.refreshes.start_back(group.name, target, policy.refresh),
         claim,
@@ -284,7 +346,14 @@ def _started_by(
     return runtime.refreshes.to_version_since(group.name, version, since)
 
 
-def _group(policy: FleetPolicy, runtime: Runtime) -> Group:
+def group_of(policy: FleetPolicy, runtime: Runtime) -> Group:
+    """The fleet's group.
+
+    Raises
+    ------
+    RefreshRefusedError
+        It is gone.
+    """
     group = runtime.groups.get(policy.auto_scaling_group)
     if group is None:
         raise RefreshRefusedError(
@@ -294,7 +363,7 @@ def _group(policy: FleetPolicy, runtime: Runtime) -> Group:
 
 
 def _reference(
-    refresh_id: str, found: Refresh | None, group: Group, runtime: Runtime
+    refresh_id: str | None, found: Refresh | None, group: Group, runtime: Runtime
 ) -> RefreshNote:
     at = found.started if found and found.started else runtime.now()
     return RefreshNote(id=refresh_id, started_at=at, capacity=group.desired)

@@ -14,13 +14,15 @@ _UNSEEN = timedelta(minutes=2)
 
 
 def watched_refresh(group: str, note: RefreshNote, runtime: Runtime) -> Refresh | None:
-    """The refresh that a rollout watches; None when Auto Scaling does not know it any more.
+    """The refresh that a rollout watches; None without one, or when it is not known any more.
 
     Raises
     ------
     NotYetVisibleError
         It was started a moment ago, and reads may lag behind that.
     """
+    if note.id is None:
+        return None
     found = runtime.refreshes.get(group, note.id)
     if found is None and runtime.now() - note.started_at < _UNSEEN:
         raise NotYetVisibleError(

@@ -7,7 +7,8 @@ from snaproll.contracts import Recorded, SignalEvent, WaitRequest
 from snaproll.domain.ledger import FleetState
 from snaproll.domain.signals import begin_wait, signal
 from snaproll.runtime import Runtime
-from snaproll.steps.claim import proven
+from snaproll.steps.claim import proven, start_successor
+from snaproll.steps.staged import name_watch_if_needed
 
 
 def await_signal(request: WaitRequest, runtime: Runtime) -> Recorded:
@@ -41,6 +42,8 @@ def await_signal(request: WaitRequest, runtime: Runtime) -> Recorded:
 
 def signal_rollout(event: SignalEvent, runtime: Runtime) -> Recorded:
     """Wake each rollout that an event concerns; without one this is a single cheap read."""
+    if event.launches:
+        return _watch_first_instances(event, runtime)
     woken = [
         fleet
         for fleet, watch in runtime.ledger.watches().items()
@@ -49,6 +52,18 @@ def signal_rollout(event: SignalEvent, runtime: Runtime) -> Recorded:
         if wake(fleet, event.detail_type, runtime)
     ]
     return Recorded(message=f"woke {', '.join(woken)}" if woken else "nobody to wake")
+
+
+def _watch_first_instances(event: SignalEvent, runtime: Runtime) -> Recorded:
+    """Let the first instances of a staged release be watched; other launches signal nothing."""
+    started = []
+    for fleet, watch in runtime.ledger.watches().items():
+        if watch.staged and event.group == watch.group:
+            state = runtime.ledger.state(fleet)
+            named = name_watch_if_needed(fleet, state, runtime)
+            started.append(start_successor(fleet, named, runtime))
+    names = [name for name in started if name is not None]
+    return Recorded(message=f"started {', '.join(names)}" if names else "nothing is staged there")
 
 
 def wake(fleet: str, by: str, runtime: Runtime) -> bool:

@@ -24,7 +24,7 @@ def validate_snapshot(request: StepRequest, runtime: Runtime) -> Report:
     running = what_runs(fleet, runtime)
     encrypted_by = snapshot.kms_key if snapshot else None
     key = runtime.keys.get(encrypted_by, running.service_role) if encrypted_by else None
-    live = runtime.ledger.state(fleet.name).live
+    saved = runtime.ledger.state(fleet.name).saved
     quarantine = runtime.ledger.quarantine(fleet.name, rollout.snapshot)
     evidence = GateEvidence(
         snapshot_id=rollout.snapshot,
@@ -32,7 +32,7 @@ def validate_snapshot(request: StepRequest, runtime: Runtime) -> Report:
         key=key,
         account=rollout.account,
         device_size_gib=running.size_gib,
-        live_data_time=live.data_time if live else data_time_of(running.snapshot, runtime),
+        live_data_time=saved.data_time if saved else data_time_of(running.snapshot, runtime),
         quarantined_because=quarantine.reason if quarantine else None,
         by_hand=rollout.by_hand is not None,
         now=runtime.now(),

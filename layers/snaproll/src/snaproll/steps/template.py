@@ -27,7 +27,7 @@ def update_launch_template(request: TemplateRequest, runtime: Runtime) -> Templa
     NotYetVisibleError
         EC2 does not show yet what was made.
     """
-    rollout, source = request.rollout, request.target.template
+    rollout, source = request.rollout, request.source or request.target.template
     policy = rollout.policy
     snapshot = runtime.snapshots.get(rollout.snapshot)
     if snapshot is None:
@@ -95,12 +95,13 @@ def delete_template_version(request: DiscardRequest, runtime: Runtime) -> Record
     newest = runtime.templates.newest(discarded.template_id)
     if newest is not None and newest.version == discarded:
         raise NotYetVisibleError(f"{discarded} was just deleted, and is still to be seen.")
+    snapshot = request.candidate.snapshot
     if newest is None or newest.version == request.target.template:
         # What the fleet went back to, which may be launched even if it has the same snapshot.
         return Recorded(message=f"{discarded} was deleted.")
-    if newest.snapshot_at(policy.data_device) == rollout.snapshot:
+    if newest.snapshot_at(policy.data_device) == snapshot:
         raise TemplateRefusedError(
-            f"{newest.version}, the newest one, carries {rollout.snapshot} as well and was not "
+            f"{newest.version}, the newest one, carries {snapshot} as well and was not "
             f"made by this rollout. Delete it, or $Latest brings that snapshot back."
         )
     return Recorded(message=f"{discarded} was deleted.")

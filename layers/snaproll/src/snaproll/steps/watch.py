@@ -79,6 +79,7 @@ def _assess(
         taken_out=runtime.groups.why_taken_out(
             view.group.name, gone, request.memory.looked_at or request.refresh.started_at
         ),
+        without_refresh=request.refresh.id is None,
     )
     judge = assess_forward if forward else assess_back
     return _with_target(judge(look, request.memory), request, runtime)

@@ -1,0 +1,17 @@
+"""stage_release: saves a release on a group without instances."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from snaproll.contracts import ReleaseRequest
+from snaproll.runtime import handle
+from snaproll.steps.stage import stage_release
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+
+def handler(event: object, context: LambdaContext) -> dict[str, Any]:
+    """Answer one invocation."""
+    return handle(event, context, ReleaseRequest, stage_release)
