@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from typing import Any
 
 from embedded.scenarios.stage import Stage
 from embedded.world.faults import Call
+from tests.integration.probes import PASS, Probe, is_probed
 
 IAM_PREFIX = {"elbv2": "elasticloadbalancing", "stepfunctions": "states"}
 """Where IAM calls a service by another name than boto3."""
@@ -47,6 +49,10 @@ def play_everything(stage: Stage) -> None:
     stage.finish()
     stage.world.run_for(60)
     stage.finish()
+    # One is probed
+    Probe(stage, lambda _: PASS)
+    is_probed(stage, fleet)
+    stage.roll(fleet)
     # One is aborted, and taken over
     stage.complete_snapshot(fleet)
     stage.world.run_for(900)
@@ -78,6 +84,31 @@ def play_everything(stage: Stage) -> None:
         stage.finish()
         stage.world.run_for(3600)
         stage.finish()
+
+
+def test_the_machine_invokes_nothing_that_its_role_does_not_grant() -> None:
+    stage = Stage(check_replies=False)
+    fleet = stage.add_fleet("sec")
+    probe = Probe(stage, lambda _: PASS)
+    is_probed(stage, fleet)
+    stage.roll(fleet)
+    roles = stage.stack.roles["RolloutStateMachineRole"].policies
+    granted = [
+        pattern
+        for policy in roles
+        for statement in policy["Statement"]
+        if statement["Action"] == "lambda:InvokeFunction"
+        for pattern in statement["Resource"]
+    ]
+
+    invoked = {
+        stage.world.awslambda.arn_of(call.params["FunctionName"].rsplit(":", 1)[-1])
+        for call in stage.world.calls
+        if call.operation == "Invoke" and call.caller.startswith("states:")
+    }
+
+    assert probe.questions
+    assert [arn for arn in invoked if not any(fnmatchcase(arn, one) for one in granted)] == []
 
 
 def test_no_function_calls_what_its_role_does_not_grant() -> None:

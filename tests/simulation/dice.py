@@ -23,7 +23,9 @@ from tests.simulation.schedule import (
     OperatorAsks,
     OperatorRedrives,
     OperatorStarts,
+    ProbeSetup,
     ReadsLag,
+    Said,
     Schedule,
     SnapshotCompletes,
     Unrun,
@@ -91,6 +93,8 @@ _LOSSY = ("aws.autoscaling", "aws.ec2", "aws.states")
 _HEALTHY_RANGES = ((100, 150), (100, 150), (100, 100), (100, 200), (90, 110), (50, 100), (0, 100))
 _CHECKPOINTS = ((), (25, 100), (10, 50, 100), (50, 100), (1, 100))
 
+_SAID = {Said.PASS: 12, Said.INCONCLUSIVE: 3, Said.FAIL: 1, Said.RAISES: 1, Said.NONSENSE: 1}
+
 _GAPS = ((0.0, 10.0), (0.0, 20 * MINUTE), (20 * MINUTE, HOUR), (2 * HOUR, 3 * HOUR))
 
 
@@ -107,6 +111,7 @@ def schedule_of(seed: int, most_rollouts: int = MOST_ROLLOUTS) -> Schedule:
     entries += _service_faults(Random(f"services {seed}"), first, span)
     entries += _lag(Random(f"lag {seed}"), first, span)
     fleets += _more_fleets(Random(f"fleets {seed}"))
+    fleets = list(_with_probes(Random(f"probes {seed}"), fleets))
     entries = list(_spread(Random(f"spread {seed}"), entries, len(fleets)))
     return Schedule(
         seed=seed,
@@ -121,6 +126,21 @@ def schedule_of(seed: int, most_rollouts: int = MOST_ROLLOUTS) -> Schedule:
 
 def _more_fleets(dice: Random) -> list[FleetSetup]:
     return [_fleet(dice) for _ in range(dice.choice((0, 0, 0, 0, 1, 1, 2)))]
+
+
+def _with_probes(dice: Random, fleets: list[FleetSetup]) -> Iterator[FleetSetup]:
+    for fleet in fleets:
+        if dice.random() < 0.75:
+            yield fleet
+            continue
+        # Twice as long as all tries must be no longer than a pause.
+        tries = 1 if fleet.checkpoint_wait == MINUTE else dice.randint(1, 3)
+        probe = ProbeSetup(
+            answers=tuple(dice.choices(list(_SAID), list(_SAID.values()), k=dice.randint(1, 6))),
+            tries=tries,
+            seconds=dice.choice((0, 0, 0, 5, 30)),
+        )
+        yield fleet.model_copy(update={"probe": probe})
 
 
 def _spread(dice: Random, entries: list[Entry], fleets: int) -> Iterator[Entry]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from tests.simulation import claim_properties as claims
+from tests.simulation import probing
 from tests.simulation import release_properties as releases
 from tests.simulation.observer import Observer, Step
 from tests.simulation.violation import Violation, ViolationError
@@ -25,7 +26,7 @@ INVARIANTS: dict[str, tuple[Check, ...]] = {
     "I5": (releases.default_is_proven, releases.nothing_bad_is_left),
     "I6": (claims.outcomes_are_named,),
     "I8": (releases.going_back_leaves_a_hold,),
-    "I9": (releases.quarantine_has_evidence,),
+    "I9": (releases.quarantine_has_evidence, probing.nobody_asks_going_back),
     "I12": (claims.bakes_are_not_interrupted,),
 }
 """The properties of each invariant, in the order in which they are checked: some note what other

@@ -123,6 +123,12 @@ class Observer:
         self.setup = setup
         self.live = Live(scene.fleet.first_snapshot, scene.saved_version)
         self.ledger: Item = {}
+        self.condemned: set[str] = set()
+        """Snapshots that the fleet's probe called bad."""
+        self.passed: dict[str, bool] = {}
+        """What the probe last said of a snapshot at the end of its bake."""
+        self.asked_going_back: list[str] = []
+        """Snapshots that the probe was asked about while the fleet went back."""
         self.disturbed = False
         """Whether AWS is made to fail, so that executions may die."""
         self.snapshots: list[str] = []
@@ -316,10 +322,10 @@ class Observer:
         """Whether instances that ran a snapshot gave a reason to think that it is bad.
 
         They failed health checks, or were not healthy within the grace of their policy, or the
-        fleet's alarm fired while they were rolled out.
+        fleet's alarm fired while they were rolled out, or the fleet's probe called it bad.
         """
         scene, claimant = self.scene, self.claimant
-        if snapshot in self._failed:
+        if snapshot in self._failed | self.condemned:
             return True
         if self._alarmed_at is not None and claimant is not None and self.setup.watches_alarm:
             return self._alarmed_at >= claimant.execution.started_at

@@ -16,6 +16,7 @@ from embedded.world.world import World
 from tests.simulation.injections import Injections
 from tests.simulation.invariants import Invariants
 from tests.simulation.observer import Observer
+from tests.simulation.probing import Probe
 from tests.simulation.quiescence import check_quiescence
 from tests.simulation.scene import Scene
 from tests.simulation.schedule import Entry, Schedule
@@ -104,6 +105,8 @@ class _Player:
         self._observers = [Observer(Scene(self._stage, fleet), setup) for fleet, setup in fleets]
         for one in self._observers:
             one.disturbed = schedule.disturbed
+            if one.setup.probe is not None:
+                Probe(self.world, one, one.setup.probe)
         self._hand = Stagehand(self._stage, self._observers, injections, self._note)
         self._pending = len(schedule.entries)
         self._busy_at = self._began = self.world.clock.now()

@@ -14,6 +14,7 @@ from embedded.scenarios.stage import DATA_DEVICE
 from embedded.world.autoscaling.refresh import SUCCESSFUL, InstanceRefresh
 from tests.simulation.observer import Live, Observer, Rollout, Step
 from tests.simulation.oracle import true_since
+from tests.simulation.probing import unprobed
 from tests.simulation.violation import Violation
 
 
@@ -88,6 +89,7 @@ def _doubts(seen: Observer, actor: Rollout | None, live: Live) -> Iterator[str]:
         yield f"{look.healthy} instances were healthy at the last look, {look.floor} are the floor"
     if look.alarm == "ALARM":
         yield "the fleet's alarm was firing at the last look"
+    yield from unprobed(seen, live)
 
 
 def default_is_proven(seen: Observer, _: Step) -> Iterator[Violation]:

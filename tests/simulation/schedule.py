@@ -64,6 +64,29 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Said(StrEnum):
+    """What a probe answers, or does instead."""
+
+    PASS = "pass"  # noqa: S105 - a verdict, not a password
+    FAIL = "fail"
+    INCONCLUSIVE = "inconclusive"
+    RAISES = "raises"
+    NONSENSE = "nonsense"
+
+
+class ProbeSetup(_Part):
+    """A fleet's probe: what it answers in turn, again and again, and how long it takes."""
+
+    answers: tuple[Said, ...] = Field(min_length=1)
+    tries: int = 1
+    seconds: float = 0
+
+    @property
+    def kind(self) -> bool:
+        """Whether it passes everything in time."""
+        return set(self.answers) == {Said.PASS} and self.seconds == 0
+
+
 class FleetSetup(_Part):
     """The fleet and its policy. Durations are seconds."""
 
@@ -77,6 +100,7 @@ class FleetSetup(_Part):
     unhealthy_grace: int = 600
     watches_alarm: bool = True
     max_age: int | None = None
+    probe: ProbeSetup | None = None
 
 
 class _Entry(_Part):
@@ -260,6 +284,9 @@ class Schedule(_Part):
 
         Faults are no reason: whatever dies on the way, a good snapshot becomes live.
         """
+        probe = self.fleets[fleet].probe
+        if probe is not None and not probe.kind:
+            return False
         return self.whole and not any(
             isinstance(entry, ReadsLag)
             or (

@@ -10,6 +10,7 @@ from embedded.scenarios.stage import ENVIRONMENT, Stage, StagedFleet
 from embedded.states.execution import Execution
 from tests.simulation.injections import Injections
 from tests.simulation.observer import Observer
+from tests.simulation.probing import MOST_SECONDS, probe_name
 from tests.simulation.schedule import (
     LATEST,
     AlarmIsHeld,
@@ -242,7 +243,7 @@ def build(stage: Stage, name: str, setup: FleetSetup) -> StagedFleet:
     snapshots: dict[str, Any] = {"tags": {"GraphId": name, "Environment": ENVIRONMENT}}
     if setup.max_age is not None:
         snapshots["max_age"] = f"{setup.max_age}s"
-    policy = {
+    policy: dict[str, Any] = {
         "snapshots": snapshots,
         "refresh": {
             "min_healthy": setup.min_healthy,
@@ -257,4 +258,10 @@ def build(stage: Stage, name: str, setup: FleetSetup) -> StagedFleet:
             "unhealthy_grace": f"{setup.unhealthy_grace}s",
         },
     }
+    if setup.probe is not None:
+        policy["health"]["probe"] = {
+            "function": probe_name(name),
+            "timeout": f"{MOST_SECONDS}s",
+            "tries": setup.probe.tries,
+        }
     return stage.add_fleet(name, capacity=setup.capacity, policy=policy)

@@ -13,10 +13,13 @@ from typing import Any
 import pytest
 
 from snaproll.aws.launch_templates import LaunchTemplates
-from snaproll.domain import gate
+from snaproll.domain import gate, probing
 from snaproll.domain.checks import Check
 from snaproll.domain.fleet import Fleet
+from snaproll.domain.probe import Probing, due, hear
+from snaproll.domain.probe_contract import Moment, Occasion
 from snaproll.domain.release import TemplateVersion
+from snaproll.steps import probe as probe_step
 from tests.simulation.dice import schedule_of
 from tests.simulation.play import play
 from tests.simulation.report import timeline
@@ -96,9 +99,35 @@ def test_a_default_that_moves_too_early_is_found(monkeypatch: pytest.MonkeyPatch
     assert next(violations()).invariant == "I5"
 
 
-def violations() -> Iterator[Violation]:
-    """What the first seeds violate, seed by seed."""
-    played = (play(schedule_of(seed)).violation for seed in range(40))
+def test_a_probe_that_condemns_what_it_cannot_tell_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def condemn(probing: Probing, *heard: Any) -> Probing:
+        found = hear(probing, *heard)
+        return found.model_copy(update={"failed": found.failed or found.tries > 0})
+
+    monkeypatch.setattr(probe_step, "hear", condemn)
+
+    assert next(violations(probed=True)).invariant == "I9"
+
+
+def test_a_release_that_is_promoted_without_its_probes_last_word_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def before_the_end(*asked: Any, baked: bool) -> Moment | None:
+        moment = due(*asked, baked=baked)
+        return moment if moment and moment.occasion is Occasion.CHECKPOINT else None
+
+    monkeypatch.setattr(probing, "due", before_the_end)
+
+    assert next(violations(probed=True)).invariant == "I3"
+
+
+def violations(*, probed: bool = False) -> Iterator[Violation]:
+    """What the first seeds violate, seed by seed; ``probed``: those with a probe in them."""
+    schedules = (schedule_of(seed) for seed in range(40))
+    told = (one for one in schedules if not probed or any(it.probe for it in one.fleets))
+    played = (play(one).violation for one in told)
     return (violation for violation in played if violation is not None)
 
 
