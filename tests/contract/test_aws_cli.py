@@ -113,7 +113,7 @@ def test_a_snapshot_with_the_fleets_tags_is_rolled_out(operator: Operator) -> No
     )
     tags = operator.aws(
         *("ec2", "describe-snapshots", "--snapshot-ids", snapshot),
-        *("--query", "Snapshots[0].Tags[?Key=='snaproll:role:sec'].Value | [0]"),
+        *("--query", "Snapshots[0].Tags[?Key=='snaproll:role:demo:sec'].Value | [0]"),
     )
     assert tags == "live"
 

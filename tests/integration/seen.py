@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from embedded.scenarios.chronicle import ending
-from embedded.scenarios.stage import Stage, StagedFleet
+from embedded.scenarios.stage import ENVIRONMENT, Stage, StagedFleet
 from embedded.states.execution import Execution
 from embedded.world.eventbridge.service import Event
 from embedded.world.faults import Call
@@ -145,7 +145,7 @@ class Seen:
         """What a snapshot's tag says that it is to the fleet."""
         reply = self.stage.session.client("ec2").describe_snapshots(SnapshotIds=[snapshot])
         tags = {tag["Key"]: tag["Value"] for tag in reply["Snapshots"][0].get("Tags", [])}
-        return tags.get(f"snaproll:role:{self.fleet.name}")
+        return tags.get(f"snaproll:role:{ENVIRONMENT}:{self.fleet.name}")
 
     # -- snaproll's own books ---------------------------------------------------------------------
 

@@ -20,10 +20,9 @@ _QUERY_SERVICES: Final = frozenset({"autoscaling", "cloudwatch", "elbv2"})
 
 @dataclass(frozen=True)
 class Use:
-    """An action that a role was allowed on a resource, and the statements that allowed it."""
+    """What a role was allowed, and the statements that allowed it."""
 
-    action: str
-    resource: str
+    demand: Demand
     statements: tuple[Statement, ...]
 
 
@@ -39,7 +38,7 @@ class _Role:
             return True
         found = allowing(self.statements, demand)
         if found:
-            self.uses[key] = Use(demand.action, demand.resource, tuple(found))
+            self.uses[key] = Use(demand, tuple(found))
         return bool(found)
 
 

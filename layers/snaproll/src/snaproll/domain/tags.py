@@ -24,6 +24,9 @@ class Role(StrEnum):
     REJECTED = "rejected"
 
 
-def role_key(fleet: str) -> str:
-    """The key of the tag that says what a snapshot is to a fleet; its value is a ``Role``."""
-    return f"{_ROLE_PREFIX}{fleet}"
+def role_key(environment: str, fleet: str) -> str:
+    """The key of the tag that says what a snapshot is to a fleet; its value is a ``Role``.
+
+    With the environment, because staging may be fed from the snapshots that prod serves.
+    """
+    return f"{_ROLE_PREFIX}{environment}:{fleet}"

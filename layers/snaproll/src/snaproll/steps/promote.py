@@ -40,7 +40,8 @@ def _mark(
     fleet: str, before: FleetState, after: FleetState, target: RollbackTarget, runtime: Runtime
 ) -> None:
     """Let the snapshots' tags say what each of them is to the fleet now."""
-    key, roles = role_key(fleet), {Role.PREVIOUS: after.previous, Role.LIVE: after.live}
+    key = role_key(runtime.settings.environment, fleet)
+    roles = {Role.PREVIOUS: after.previous, Role.LIVE: after.live}
     marked = {release.snapshot: role for role, release in roles.items() if release is not None}
     for snapshot, role in marked.items():
         runtime.snapshots.tag(snapshot, key, role.value)

@@ -114,4 +114,5 @@ def _condemnation(rollout: Rollout, reason: str, runtime: Runtime) -> Quarantine
 
 
 def _tag(rollout: Rollout, role: Role, runtime: Runtime) -> None:
-    runtime.snapshots.tag(rollout.snapshot, role_key(rollout.fleet), role.value)
+    key = role_key(runtime.settings.environment, rollout.fleet)
+    runtime.snapshots.tag(rollout.snapshot, key, role.value)

@@ -39,7 +39,7 @@ def trouble_seen(target: RollbackTarget, runtime: Runtime) -> str | None:
 def mark_target(fleet: str, target: RollbackTarget, runtime: Runtime) -> None:
     """Tag the target's snapshot as what it is while the rollout runs."""
     if target.snapshot is not None and target.lost is None:
-        runtime.snapshots.tag(target.snapshot, role_key(fleet), Role.ROLLBACK_TARGET.value)
+        runtime.snapshots.tag(target.snapshot, _key(fleet, runtime), Role.ROLLBACK_TARGET.value)
 
 
 def unmark_target(
@@ -48,7 +48,7 @@ def unmark_target(
     """Let the snapshot's tag say what it is to the fleet when no rollout would go back to it."""
     if target is None or target.snapshot is None or target.lost is not None:
         return
-    key, roles = role_key(fleet), {Role.PREVIOUS: state.previous, Role.LIVE: state.live}
+    key, roles = _key(fleet, runtime), {Role.PREVIOUS: state.previous, Role.LIVE: state.live}
     now = [role for role, one in roles.items() if one and one.snapshot == target.snapshot]
     if now:
         runtime.snapshots.tag(target.snapshot, key, now[-1].value)
@@ -66,3 +66,7 @@ def announce_loss(event: RolloutEvent, trouble: str, runtime: Runtime) -> None:
     runtime.announcements.publish(
         "Rollback Target Lost", event.model_copy(update={"message": message})
     )
+
+
+def _key(fleet: str, runtime: Runtime) -> str:
+    return role_key(runtime.settings.environment, fleet)
