@@ -439,3 +439,33 @@ def test_a_dry_run_says_when_the_probe_would_be_asked_and_asks_nothing(
     )
     assert "probe-exists" in [one["name"] for one in output["preflight"]["checks"]]
     assert probe.questions == []
+
+
+# -- a staged release -----------------------------------------------------------------------------
+
+
+def scale(stage: Stage, fleet: StagedFleet, desired: int) -> None:
+    """Change the fleet's desired capacity, and let it happen."""
+    stage.session.client("autoscaling").set_desired_capacity(
+        AutoScalingGroupName=fleet.group, DesiredCapacity=desired
+    )
+    stage.world.run_for(1800)
+
+
+@pytest.mark.parametrize(("answer", "ends"), [(PASS, "Live"), (FAIL, "RolledBack")])
+def test_the_first_instances_of_a_staged_release_are_asked_about_when_they_have_baked(
+    stage: Stage, fleet: StagedFleet, seen: Seen, answer: dict[str, Any], ends: str
+) -> None:
+    probe = Probe(stage, lambda _: answer)
+    scale(stage, fleet, 0)
+    staged = stage.roll(fleet)
+    assert (outcome(staged), probe.questions) == ("Staged", [])
+
+    scale(stage, fleet, 2)
+    stage.finish()
+
+    assert outcome(stage.rollouts()[-1]) == ends
+    assert probe.moments == [LAST]
+    assert [len(one["instances"]) for one in probe.questions] == [2]
+    condemned = seen.ledger.quarantine(fleet.name, snapshot_of(staged))
+    assert (condemned is not None) == (ends == "RolledBack")
