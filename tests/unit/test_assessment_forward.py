@@ -510,3 +510,31 @@ def test_a_look_is_told_in_one_line() -> None:
     assert found.reason == (
         "refresh InProgress; 1 of 2 new and 4 of 5 instances healthy; nothing speaks against it"
     )
+
+
+@pytest.mark.parametrize(
+    ("health", "says"),
+    [
+        (TargetHealth("unhealthy", "Target.ResponseCodeMismatch", "codes: [503]"), "bad"),
+        (TargetHealth("unhealthy", "Target.Timeout"), "bad"),
+        (TargetHealth("unhealthy", "Target.FailedHealthChecks"), "bad"),
+        (TargetHealth("initial", "Elb.InitialHealthChecking"), "bad"),
+        (TargetHealth("unhealthy", "Elb.InternalError"), "nothing"),
+        (TargetHealth("unavailable", "Target.HealthCheckDisabled"), "nothing"),
+        (TargetHealth("unused", "Target.NotInUse"), "nothing"),
+        (TargetHealth("unused", "Target.IpUnusable"), "nothing"),
+        (TargetHealth("initial", "Elb.RegistrationInProgress"), "nothing"),
+    ],
+    ids=str,
+)
+def test_only_failed_health_checks_condemn_and_the_reason_names_what_was_seen(
+    health: TargetHealth, says: str
+) -> None:
+    # Given a new instance that has been in service and not healthy for the whole grace
+    seen = {new[0].id: health}
+
+    found = after(look(old, new[:1], health=seen), look(old, new[:1], health=seen, at=NOW + GRACE))
+
+    assert found.verdict is Verdict.ROLL_BACK
+    assert found.against_data is (says == "bad")
+    assert f"{new[0].id}: {health}" in found.reason

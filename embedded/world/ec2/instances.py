@@ -15,6 +15,7 @@ from embedded.world.ec2.instance import (
 )
 from embedded.world.ec2.launching import LaunchChecks, LaunchPlan, refused
 from embedded.world.ec2.query import page, paged, refuse_dry_run, select, tag_shapes
+from embedded.world.ec2.refusals import refuse_while
 from embedded.world.errors import AwsError, NotEmulatedError
 from embedded.world.service import Params, Reply, Service, operation
 
@@ -87,6 +88,7 @@ class Instances(Service):
         """Launch one instance; see ``EC2.launch``."""
         chosen = self._version(template_id, version)
         plan = self._checks.plan(chosen.data, instance_type=instance_type, image_id=image_id)
+        refuse_while(self._ec2.refusal)
         self._take_capacity(zone, plan.instance_type)
         instance = self._make(plan, template_id, version, zone=zone, group=group)
         instance.tags.update(_template_tags(chosen, "instance"))

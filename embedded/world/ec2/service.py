@@ -9,6 +9,7 @@ from embedded.world.ec2.instance import Instance, StateReason
 from embedded.world.ec2.instances import Instances
 from embedded.world.ec2.launch_templates import LaunchTemplates
 from embedded.world.ec2.launching import LaunchChecks
+from embedded.world.ec2.refusals import LaunchRefusal
 from embedded.world.ec2.snapshot_making import SnapshotMaking
 from embedded.world.ec2.snapshot_store import Snapshot, SnapshotStore
 from embedded.world.ec2.snapshot_tiers import SnapshotTiers
@@ -49,6 +50,8 @@ class EC2(Service):
 
         What is not a key is unlimited. A launch takes one; a termination gives none back.
         """
+        self.refusal: LaunchRefusal | None = None
+        """Why EC2 refuses every launch at the moment, None while it does not."""
         self.deregistered_images: set[str] = set()
         """AMIs that no longer exist. Every other image id is taken for one that does."""
         self.images_by_snapshot: dict[str, str] = {}

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from snaproll.aws.refusals import SDK_ERRORS, code_of, message_of, named, named_errors
+from snaproll.domain.failures import FailedLaunch
 from snaproll.domain.group import FleetView, Group, Instance, TargetHealth
 from snaproll.domain.release import TemplateVersion
 from snaproll.errors import RefreshRefusedError
@@ -64,7 +65,11 @@ class Groups:
         health: dict[str, TargetHealth] = {}
         for one in reply["TargetHealthDescriptions"]:
             state = one.get("TargetHealth", {})
-            here = TargetHealth(str(state.get("State", "")), str(state.get("Reason", "")))
+            here = TargetHealth(
+                str(state.get("State", "")),
+                str(state.get("Reason", "")),
+                str(state.get("Description", "")),
+            )
             instance_id = one["Target"]["Id"]
             health[instance_id] = _worse(health.get(instance_id), here)
         return health
@@ -89,6 +94,20 @@ class Groups:
                 if wanted <= causes.keys() or page["Activities"][-1]["StartTime"] < since:
                     break
         return causes
+
+    def failed_launches(self, name: str, since: datetime) -> list[FailedLaunch]:
+        """The group's newest activities since an instant that launched nothing, newest first."""
+        with named_errors(f"list the activities of the group {name}"):
+            reply = self._autoscaling.describe_scaling_activities(
+                AutoScalingGroupName=name, MaxRecords=_ACTIVITIES_PAGE
+            )
+        return [
+            FailedLaunch(one.get("StatusMessage", "") or "no message")
+            for one in reply["Activities"]
+            if one["StatusCode"] in ("Failed", "Cancelled")
+            and one["StartTime"] >= since
+            and one.get("Description", "").startswith("Launching")
+        ]
 
     def protect(self, name: str, instance_ids: Sequence[str]) -> None:
         """Protect instances from scale-in; one that has just left is left alone."""

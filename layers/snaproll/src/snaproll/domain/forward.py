@@ -104,7 +104,7 @@ def _by_new_instances(look: Look, memory: Memory) -> Assessment | None:
     target = targets.get(first.id)
     # One that the load balancer does not check, or not yet, proves nothing about the data.
     checked = any(one.id in targets and targets[one.id].being_checked for one in unready)
-    seen = f"{target.state} {target.reason}".strip() if target else "not registered"
+    seen = str(target) if target else "not registered"
     return conclude(
         Verdict.ROLL_BACK,
         f"{len(unready)} of {len(look.new)} new instances did not become healthy within "

@@ -86,12 +86,21 @@ class Instance:
         return self.lifecycle in ("Standby", "EnteringStandby")
 
 
+ELB_FAULT = "Elb.InternalError"
+"""The reason of a target that the load balancer cannot check through a fault of its own."""
+
+
 @dataclass(frozen=True, slots=True)
 class TargetHealth:
     """A target's state and reason at one load balancer target group."""
 
     state: str
     reason: str = ""
+    description: str = ""
+
+    def __str__(self) -> str:
+        more = f" ({self.description})" if self.description else ""
+        return f"{self.state} {self.reason}".strip() + more
 
     @property
     def healthy(self) -> bool:
@@ -100,8 +109,11 @@ class TargetHealth:
 
     @property
     def failing(self) -> bool:
-        """Whether its health checks really failed, rather than having not been made yet."""
-        return self.state in ("unhealthy", "unhealthy.draining")
+        """Whether its health checks really failed, rather than having not been made yet.
+
+        The load balancer's own fault is none of the instance's (API model ``TargetHealth``).
+        """
+        return self.state in ("unhealthy", "unhealthy.draining") and self.reason != ELB_FAULT
 
     @property
     def being_checked(self) -> bool:

@@ -270,5 +270,7 @@ def _sentence(ending: Ending, claim: Claim) -> str:
             link = console_link(ending.execution)
             return (
                 f"{what} needs a person: {reason}. The fleet is held: no automatic rollout starts. "
-                f"Look at its Auto Scaling group's activities and at {link}."
+                f"Look at its Auto Scaling group's activities and at {link}; make the group whole "
+                f"(docs/operations.md, NeedsAttention), then resume the fleet: "
+                f'{{"fleet": "{ending.fleet}", "resume": "<what was done>", "by": "<name>"}}.'
             )

@@ -5,12 +5,14 @@ from __future__ import annotations
 from snaproll.contracts import Watched, WatchRequest
 from snaproll.domain.assessment import Assessment, Verdict
 from snaproll.domain.back import assess_back
+from snaproll.domain.failures import told
 from snaproll.domain.forward import assess_forward
 from snaproll.domain.group import FleetView
 from snaproll.domain.ledger import Claim, Phase, Seen
 from snaproll.domain.look import Look
 from snaproll.domain.remembering import missing
 from snaproll.domain.signals import shorten_after_wake
+from snaproll.domain.situation import situation
 from snaproll.runtime import Runtime
 from snaproll.steps.claim import event_of, proven
 from snaproll.steps.probe import listen, question_of
@@ -82,7 +84,22 @@ def _assess(
         without_refresh=request.refresh.id is None,
     )
     judge = assess_forward if forward else assess_back
-    return _with_target(judge(look, request.memory), request, runtime)
+    assessment = _with_causes(judge(look, request.memory), look, request, runtime)
+    return _with_target(assessment, request, runtime)
+
+
+def _with_causes(
+    assessment: Assessment, look: Look, request: WatchRequest, runtime: Runtime
+) -> Assessment:
+    """A verdict against a release, with what the group's activities say of it, not a guess."""
+    if assessment.verdict not in (Verdict.ROLL_BACK, Verdict.ESCALATE):
+        return assessment
+    failed = told(runtime.groups.failed_launches(look.view.group.name, look.started))
+    parts = [assessment.reason.rstrip("."), failed]
+    if assessment.verdict is Verdict.ESCALATE:
+        parts.append(situation(look.view, request.target.template, request.candidate.template))
+    reason = ". ".join(part for part in parts if part)
+    return assessment.model_copy(update={"reason": reason.rstrip(".")})
 
 
 def _with_target(assessment: Assessment, request: WatchRequest, runtime: Runtime) -> Assessment:
