@@ -130,7 +130,8 @@ def test_an_end_is_reached_from(name: str) -> None:
 
 
 def test_whoever_claimed_the_fleet_gives_it_back_or_has_lost_it() -> None:
-    otherwise = [way for way in WAYS if way.target not in {"ReleaseFleet", "Superseded"}]
+    ways_out = {"ReleaseFleet", "Superseded", "HandOver"}
+    otherwise = [way for way in WAYS if way.target not in ways_out]
 
     assert reached(STATES["ClaimFleet"]["Next"], otherwise) & ENDS == set()
 
@@ -138,7 +139,10 @@ def test_whoever_claimed_the_fleet_gives_it_back_or_has_lost_it() -> None:
 def test_every_verdict_leads_somewhere() -> None:
     conditions = [rule["Condition"] for rule in STATES["ActOnVerdict"]["Choices"]]
 
-    assert sorted(conditions) == sorted(f'{{% $look.verdict = "{it}" %}}' for it in Verdict)
+    verdicts = [f'{{% $look.verdict = "{it}" %}}' for it in Verdict]
+    # Before the wait that it takes the place of.
+    assert conditions[0] == "{% $look.hand_over %}"
+    assert sorted(conditions[1:]) == sorted(verdicts)
 
 
 def test_every_outcome_has_an_end_state_of_its_name() -> None:

@@ -175,6 +175,32 @@ def test_a_rollout_that_dies_again_and_again_calls_a_person_and_holds_the_fleet(
     assert any("Needs Attention" in mail for mail in seen.mails())
 
 
+def test_when_whoever_takes_over_dies_before_it_has_the_claim_another_follows(
+    stage: Stage, fleet: StagedFleet, seen: Seen
+) -> None:
+    # Given a rollout that died, and a fleet parameter that nothing can be planned with
+    stage.world.faults.before_effect(refuse("CreateLaunchTemplateVersion", "UnauthorizedOperation"))
+    new = stage.complete_snapshot(fleet)
+    stage.world.run_until(
+        lambda: any(not one.running for one in stage.rollouts()), limit=timedelta(minutes=1)
+    )
+    ssm, name = stage.session.client("ssm"), f"/snaproll/{ENVIRONMENT}/fleets/{fleet.name}"
+    good = ssm.get_parameter(Name=name)["Parameter"]["Value"]
+    ssm.put_parameter(Name=name, Value="{}", Type="String", Overwrite=True)
+    stage.world.faults.clear()
+    stage.world.run_for(60)
+    assert stage.rollouts()[1].error == "InvalidFleetConfigurationError"
+
+    # When the parameter is mended
+    ssm.put_parameter(Name=name, Value=good, Type="String", Overwrite=True)
+    pass_time(stage, timedelta(minutes=40))
+
+    # Then another takes over, and the one that could not is counted
+    assert outcome(stage.rollouts()[-1]) == "Live"
+    assert seen.serves(new)
+    assert seen.state.claim is None
+
+
 def test_a_redrive_of_a_rollout_that_was_taken_over_changes_nothing(
     stage: Stage, fleet: StagedFleet, seen: Seen
 ) -> None:

@@ -29,7 +29,7 @@ from snaproll.domain.release import Release, RollbackTarget, TemplateVersion
 from snaproll.domain.snapshot import SNAPSHOT_ID, snapshot_id_in
 from snaproll.model import StrictValue, Value
 
-PAYLOAD_VERSION = 1
+PAYLOAD_VERSION = 2
 """Version of the payloads below; handlers accept the version before as well."""
 
 SnapshotId = Annotated[str, StringConstraints(pattern=SNAPSHOT_ID)]
@@ -232,6 +232,14 @@ class Execution(StrictValue):
 # -- the rollout's steps --------------------------------------------------------------------------
 
 
+def _known_version(version: int) -> int:
+    if version > PAYLOAD_VERSION:
+        raise ValueError(
+            f"this version of snaproll reads up to {PAYLOAD_VERSION}; deploy the one that wrote it"
+        )
+    return version
+
+
 class Rollout(StrictValue):
     """What every step after the plan knows; ``fence`` is 0 until the fleet is claimed.
 
@@ -239,7 +247,7 @@ class Rollout(StrictValue):
     takes effect with the next rollout, and no step has to read it again.
     """
 
-    payload_version: int = PAYLOAD_VERSION
+    payload_version: Annotated[int, AfterValidator(_known_version)] = PAYLOAD_VERSION
     fleet: FleetName
     policy: FleetPolicy
     snapshot: SnapshotId
@@ -286,6 +294,9 @@ class Plan(StrictValue):
     operation: OperatorRequest | None = None
     quiet_seconds: int = 0
     """How long to wait before a dead rollout's claim is taken over."""
+    memory: Memory | None = None
+    """What the execution before knew, when it handed over; nothing is begun again then."""
+    checks: list[Check] = Field(default_factory=list)
 
 
 class StepRequest(StrictValue):
@@ -416,6 +427,8 @@ class WatchRequest(StrictValue):
     target: RollbackTarget
     refresh: RefreshNote
     memory: Memory
+    looks: int = 0
+    """How often this execution has looked before."""
     heard: Heard | None = None
 
 
@@ -435,6 +448,17 @@ class Watched(Assessment):
 
     seen: Seen
     probe: ProbeCall | None = None
+    looks: int
+    hand_over: bool
+    """Whether another execution is to go on, as this one has looked so often."""
+
+
+class HandOverRequest(StrictValue):
+    """``HandOver``."""
+
+    rollout: Rollout
+    memory: Memory
+    checks: list[Check]
 
 
 class RollBackRequest(StrictValue):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from snaproll.aws.items import condition_failed, item_of, key_of, parsed, plain
 from snaproll.aws.refusals import SDK_ERRORS, named, named_errors
+from snaproll.domain.handover import Handover
 from snaproll.domain.ledger import SCHEMA, FleetState, Quarantine, Record
 from snaproll.domain.watch import Watch
 from snaproll.errors import LedgerConflictError
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _ATTEMPTS = 5
 """Tries of one transition against concurrent writers, before the whole step is retried."""
 _WATCHES = "WATCHES"
+_HANDOVER = "HANDOVER"
 _QUARANTINE = "QUARANTINE#"
 _REJECTION = "REJECTION#"
 
@@ -34,6 +36,7 @@ class Change:
     record: Record | None = None
     watch: Watch | None = None
     unwatch: bool = False
+    handover: Handover | None = None
 
 
 class Ledger:
@@ -91,6 +94,8 @@ class Ledger:
         if change.record is not None:
             record_key = f"RELEASE#{change.record.ended_at.isoformat()}#{change.record.snapshot}"
             together.append(self._put(item_of(key, record_key, change.record)))
+        if change.handover is not None:
+            together.append(self._put(item_of(key, _HANDOVER, change.handover)))
         if change.watch is not None:
             together.append(self._put(item_of(_WATCHES, fleet, change.watch)))
         elif change.unwatch:
@@ -110,6 +115,11 @@ class Ledger:
 
     def _put(self, item: Mapping[str, Any]) -> TransactWriteItemTypeDef:
         return {"Put": {"TableName": self._table, "Item": item}}
+
+    def handover(self, fleet: str) -> Handover | None:
+        """What the last execution left that handed its rollout over; it may be out of date."""
+        found = self._get(_fleet_key(fleet), _HANDOVER)
+        return parsed(Handover, found, fleet) if found else None
 
     # -- history ----------------------------------------------------------------------------------
 

@@ -90,7 +90,7 @@ def take_claim(  # noqa: PLR0913 - each is one fact of the claim
 
 
 def take_over(fleet: str, state: FleetState, *, fence: int, execution: str) -> FleetState:
-    """Take the claim of a dead rollout over, with all that it had noted.
+    """Take the claim of a rollout that died or handed it over, with all that it had noted.
 
     Raises
     ------
@@ -104,11 +104,12 @@ def take_over(fleet: str, state: FleetState, *, fence: int, execution: str) -> F
         raise ClaimLostError(
             f"The claim on fleet {fleet} that was to be taken over (fence {fence}) is gone."
         )
+    died = not was_handed_over(state, fence)
     inherited = claim.model_copy(
         update={
             "execution": execution,
             "fence": state.fence + 1,
-            "takeovers": claim.takeovers + 1,
+            "takeovers": claim.takeovers + died,
         }
     )
     return state.model_copy(
@@ -119,6 +120,12 @@ def take_over(fleet: str, state: FleetState, *, fence: int, execution: str) -> F
             "successor": None,
         }
     )
+
+
+def was_handed_over(state: FleetState, fence: int) -> bool:
+    """Whether the claim with that fence is left by an execution that asked for it."""
+    successor = state.successor
+    return successor is not None and successor.takes_over == fence and successor.handed_over
 
 
 def name_successor(fleet: str, state: FleetState, claim: Claim) -> FleetState:

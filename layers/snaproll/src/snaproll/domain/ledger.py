@@ -114,6 +114,8 @@ class Successor(StrictValue):
     trigger: Trigger
     takes_over: int | None = None
     reason: str | None = None
+    handed_over: bool = False
+    """Whether the execution before it asked for it, and did not die."""
 
 
 class Hold(StrictValue):

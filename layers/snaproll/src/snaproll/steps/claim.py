@@ -58,7 +58,7 @@ def claim_fleet(request: StepRequest, runtime: Runtime) -> Claimed:
     state = runtime.ledger.change(rollout.fleet, transition)
     claim = prove_claim(rollout.fleet, state, execution=rollout.execution, fence=state.fence)
     claimed = rollout.model_copy(update={"fence": state.fence})
-    how = "began" if claim.takeovers == 0 else "was taken over from one that died"
+    how = "began" if rollout.takes_over is None else "goes on in another execution"
     because = f" Reason given: {rollout.reason.rstrip('.')}." if rollout.reason else ""
     message = f"The rollout of {rollout.snapshot} to fleet {rollout.fleet} {how}.{because}"
     runtime.announcements.publish("Rollout Started", event_of(claimed, message, runtime))

@@ -12,7 +12,7 @@ from snaproll.contracts import (
     RolloutRequest,
     SnapshotEvent,
 )
-from snaproll.domain.claims import quiet_seconds
+from snaproll.domain.claims import quiet_seconds, was_handed_over
 from snaproll.domain.fleet import Fleet
 from snaproll.domain.ledger import FleetState, Trigger
 from snaproll.domain.plan import SkipReason, decide, newer_live
@@ -48,12 +48,12 @@ def plan_rollout(request: PlanRequest, runtime: Runtime) -> Plan:
     wanted = _request_in(request, runtime)
     if isinstance(wanted, Plan):
         return wanted
+    if isinstance(wanted, RolloutRequest) and wanted.takes_over is not None:
+        return _plan_takeover(request, wanted.fleet, wanted.takes_over, runtime)
     fleet = runtime.fleets.get(wanted.fleet)
     if isinstance(wanted, OperatorRequest):
         return Plan(skip=None, message="An operation on the fleet.", rollout=None, operation=wanted)
     state = runtime.ledger.state(fleet.name)
-    if wanted.takes_over is not None:
-        return _plan_takeover(request, fleet, state, wanted.takes_over)
     return _plan(request, wanted, fleet, state, runtime)
 
 
@@ -116,16 +116,21 @@ def _rollout(
     )
 
 
-def _plan_takeover(request: PlanRequest, fleet: Fleet, state: FleetState, fence: int) -> Plan:
-    """Go on where a dead rollout stopped, if its claim still stands."""
+def _plan_takeover(request: PlanRequest, name: str, fence: int, runtime: Runtime) -> Plan:
+    """Go on where a rollout stopped that died or was handed over, if its claim still stands."""
+    state = runtime.ledger.state(name)
     claim = state.claim
     ours = claim is not None and claim.execution == request.execution.id
     if claim is None or (claim.fence != fence and not ours):
         return Plan(
             skip=SkipReason.SUPERSEDED,
-            message=f"The claim on fleet {fleet.name} that was to be taken over is gone.",
+            message=f"The claim on fleet {name} that was to be taken over is gone.",
             rollout=None,
         )
+    left = runtime.ledger.handover(name)
+    if left is not None and left.fence != fence:
+        left = None
+    fleet = Fleet(name=name, policy=left.policy) if left else runtime.fleets.get(name)
     rollout = _rollout(request, fleet, state, claim.snapshot, claim.trigger).model_copy(
         update={
             "started_at": claim.claimed_at,
@@ -138,7 +143,12 @@ def _plan_takeover(request: PlanRequest, fleet: Fleet, state: FleetState, fence:
         skip=None,
         message=f"The rollout of {claim.snapshot} to fleet {fleet.name} is taken over.",
         rollout=rollout.model_copy(update={"takes_over": fence}),
-        quiet_seconds=quiet_seconds(claim.takeovers),
+        # Who handed over has nothing running any more that could change the fleet.
+        quiet_seconds=(
+            0 if ours or was_handed_over(state, fence) else quiet_seconds(claim.takeovers)
+        ),
+        memory=left.memory if left else None,
+        checks=left.checks if left else [],
     )
 
 

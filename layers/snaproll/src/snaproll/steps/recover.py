@@ -55,9 +55,12 @@ def recover(fleet: str, status: str, runtime: Runtime) -> str:
         return f"{claim.execution} runs."
     named = successor if successor and successor.takes_over == claim.fence else None
     arrived = _status_of(named, runtime) if named else GONE
-    if named is None or arrived == GONE:
+    # Who handed over did not die of it, and the other has only to be started.
+    handed_over = named is not None and named.handed_over and status != _ABORTED
+    if named is None or (arrived == GONE and not handed_over):
         return _recover_dead(fleet, claim, status, runtime)
-    if arrived in _ALIVE:
+    if arrived == GONE or arrived in _ALIVE:
+        start_successor(fleet, state, runtime)
         return f"{named.name} takes the rollout of {claim.snapshot} over."
     # It died before it had the claim, and its name is used up.
     counted = _count_dead(fleet, named, runtime).claim

@@ -8,6 +8,7 @@ from snaproll.domain.back import assess_back
 from snaproll.domain.failures import told
 from snaproll.domain.forward import assess_forward
 from snaproll.domain.group import FleetView
+from snaproll.domain.handover import is_due
 from snaproll.domain.ledger import Claim, Phase, Seen
 from snaproll.domain.look import Look
 from snaproll.domain.remembering import missing
@@ -40,8 +41,14 @@ def watch_health(request: WatchRequest, runtime: Runtime) -> Watched:
     request = listen(request, runtime)
     assessment = _assess(request, claim, view, runtime)
     wait = shorten_after_wake(assessment.wait_seconds, seen, runtime.now())
-    question = question_of(request, assessment, view, runtime)
-    return Watched(**{**assessment.model_dump(), "wait_seconds": wait}, seen=seen, probe=question)
+    looks = request.looks + 1
+    return Watched(
+        **{**assessment.model_dump(), "wait_seconds": wait},
+        seen=seen,
+        probe=question_of(request, assessment, view, runtime),
+        looks=looks,
+        hand_over=assessment.verdict is Verdict.WAIT and is_due(looks),
+    )
 
 
 def _assess(
