@@ -59,7 +59,7 @@ NAMES: Final = {
 
 PROBES: Final = {
     "Fn::Sub": "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}"
-    ":function:${ProbeFunctionPrefix}*"
+    ":function:${ProbeFunctionPrefix}${Environment}-*"
 }
 
 Resource = dict[str, Any]

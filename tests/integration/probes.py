@@ -9,7 +9,7 @@ from typing import Any
 from embedded.scenarios.stage import Stage, StagedFleet
 from embedded.world.awslambda import FunctionSpec
 
-NAME = "snaproll-probe-sec"
+NAME = "snaproll-probe-demo-sec"
 PASS: dict[str, Any] = {"verdict": "pass", "reason": "all rows are there"}
 FAIL: dict[str, Any] = {"verdict": "fail", "reason": "3 of 40 tables are empty"}
 UNSURE: dict[str, Any] = {"verdict": "inconclusive", "reason": "the reference is being rebuilt"}

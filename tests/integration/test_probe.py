@@ -419,7 +419,7 @@ def test_a_probe_whose_name_has_another_prefix_is_not_even_looked_for(
     rollout = stage.roll(fleet)
 
     assert outcome(rollout) == "FleetNotReady"
-    assert "its name must begin with snaproll-probe-" in reason(rollout)
+    assert "its name must begin with snaproll-probe-demo-" in reason(rollout)
     assert seen.calls("GetFunctionConfiguration") == []
 
 

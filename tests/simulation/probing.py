@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import cycle
 from typing import Any
 
+from embedded.scenarios.stage import ENVIRONMENT
 from embedded.world.awslambda import FunctionSpec
 from embedded.world.world import World
 from tests.simulation.observer import Live, Observer, Step
@@ -18,7 +19,7 @@ MOST_SECONDS = 10
 
 def probe_name(fleet: str) -> str:
     """What the function of a fleet's probe is called."""
-    return f"snaproll-probe-{fleet}"
+    return f"snaproll-probe-{ENVIRONMENT}-{fleet}"
 
 
 class Probe:

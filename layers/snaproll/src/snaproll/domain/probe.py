@@ -33,8 +33,8 @@ class ProbePolicy(StrictValue):
 
     function: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = Field(
         description=(
-            "Name of a Lambda function in the same account and Region. It begins with the prefix "
-            "that the control plane allows, snaproll-probe- unless it was deployed with another."
+            "Name of a Lambda function in the same account and Region. It begins with "
+            "snaproll-probe-<environment>-, unless the control plane has another prefix."
         )
     )
     timeout: Duration = Field(
