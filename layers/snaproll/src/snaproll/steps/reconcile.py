@@ -12,6 +12,7 @@ from snaproll.domain.snapshot import Snapshot, data_time
 from snaproll.domain.trouble import may_retry
 from snaproll.runtime import Runtime
 from snaproll.steps.claim import start_successor
+from snaproll.steps.freshness import tell_age
 from snaproll.steps.index import repair_index
 from snaproll.steps.plan import newest_eligible
 from snaproll.steps.recover import over, recover
@@ -23,10 +24,15 @@ def reconcile_fleets(_: ScheduleEvent, runtime: Runtime) -> Reconciled:
     """Compare what is with what should be, for every fleet, and start what is missing."""
     stopped = runtime.stop_reason()
     if stopped is not None:
+        for fleet in runtime.fleets.all():
+            if isinstance(fleet, Fleet):
+                # Data grows old all the same.
+                tell_age(fleet, runtime)
         return Reconciled(message=f"Stopped: {stopped}.", done=[])
     done = []
     for fleet in repair_index(runtime):
         if isinstance(fleet, Fleet):
+            tell_age(fleet, runtime)
             done.append(f"{fleet.name}: {_reconcile(fleet, runtime)}")
         else:
             done.append(f"{fleet.fleet}: {fleet.problem}")
