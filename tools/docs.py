@@ -13,6 +13,7 @@ from typing import Any, Final
 from snaproll.domain.fleet import FleetPolicy
 from snaproll.domain.probe_contract import ProbeAnswer, ProbeRequest
 from tools.definition import Transition, read, transitions
+from tools.fleet import parameters_page
 
 DOCS: Final = Path(__file__).parents[1] / "docs"
 
@@ -103,6 +104,7 @@ def _schema(schema: dict[str, Any]) -> str:
 
 PAGES: Final = {
     "rollout-states.md": rollout_states,
+    "fleet-parameters.md": parameters_page,
     "fleet-schema.json": fleet_schema,
     "probe-request-schema.json": probe_request_schema,
     "probe-answer-schema.json": probe_answer_schema,

@@ -1,4 +1,4 @@
-"""Puts the replicas' user data into the fleet's template, where CloudFormation needs it.
+"""Puts the replicas' user data into the fleet's template, and the template's parameters into docs/.
 
 The script is a file of its own, so that shellcheck reads it and the tests run it; the template has
 to be deployable alone. ``make docs`` writes the copy, without comments: with them the template
@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from itertools import takewhile
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+from embedded.translate import translate
 
 FLEET: Final = Path(__file__).parents[1] / "fleet"
 TEMPLATE: Final = FLEET / "template.yaml"
@@ -17,6 +19,10 @@ SCRIPT: Final = FLEET / "user-data.sh"
 MARK: Final = "# From here on it is fleet/user-data.sh without its comments, put here by make docs."
 LITERAL: Final = "- |"
 INDENT: Final = 2
+HEAD: Final = """# The parameters of the fleet's template
+
+*Made from `fleet/template.yaml` by `make docs`.* Those without a default have to be given. How they
+are used: [fleet.md](fleet.md)."""
 
 
 def with_user_data(template: str, script: str) -> str:
@@ -41,6 +47,46 @@ def with_user_data(template: str, script: str) -> str:
 
 def _says_nothing(line: str) -> bool:
     return not line.strip() or line.lstrip().startswith("#")
+
+
+def parameters_page() -> str:
+    """A page with every parameter of the template, by its groups."""
+    template = translate(TEMPLATE)
+    groups = template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    sections = [
+        f"## {group['Label']['default']}\n\n{_table(group['Parameters'], template['Parameters'])}"
+        for group in groups
+    ]
+    return "\n\n".join([HEAD, *sections]) + "\n"
+
+
+def _table(names: list[str], declared: dict[str, Any]) -> str:
+    rows = [
+        f"| `{name}` | {_default(declared[name])} | {_allowed(declared[name])} "
+        f"| {_plain(declared[name]['Description'])} |"
+        for name in names
+    ]
+    return "\n".join(["| parameter | default | allowed | what it is |", "|---|---|---|---|", *rows])
+
+
+def _default(rules: dict[str, Any]) -> str:
+    if "Default" not in rules:
+        return "none"
+    return f"`{rules['Default']}`" if rules["Default"] != "" else "nothing"
+
+
+def _allowed(rules: dict[str, Any]) -> str:
+    if "AllowedValues" in rules:
+        return ", ".join(str(value) for value in rules["AllowedValues"])
+    if "MinValue" in rules:
+        return f"{rules['MinValue']} to {rules['MaxValue']}"
+    allowed = rules.get("ConstraintDescription", f"what CloudFormation knows as {rules['Type']}")
+    return _plain(allowed)
+
+
+def _plain(text: str) -> str:
+    """A text in which nothing looks like HTML."""
+    return text.strip().replace("<", "&lt;")
 
 
 def main() -> None:

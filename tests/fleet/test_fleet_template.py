@@ -14,6 +14,7 @@ from embedded import direct, plain
 from embedded.deploy import Stack, deploy
 from embedded.translate import translate
 from embedded.wire.cloudformation.requests import LONGEST_BODY
+from embedded.world.access.conditions import hold
 from embedded.world.world import World
 from tests.fleet.machine import Machine
 from tools.fleet import SCRIPT, TEMPLATE, with_user_data
@@ -21,6 +22,7 @@ from tools.fleet import SCRIPT, TEMPLATE, with_user_data
 USER_DATA_BYTES: Final = 16 * 1024
 """EC2 user guide, "Run commands when you launch an EC2 instance": before it is encoded."""
 LIVE: Final = "/snaproll/prod/live/sec/snapshot"
+VARIABLE: Final = "${ec2:SourceInstanceARN}"
 GIVEN: Final = {
     "Fleet": "sec",
     "LiveSnapshot": LIVE,
@@ -240,11 +242,26 @@ def test_a_replica_writes_nothing_but_its_own_item_its_logs_and_its_metrics(stac
     item = writing["dynamodb:PutItem"]
     assert item["Resource"] == "arn:aws:dynamodb:us-east-1:111122223333:table/registry"
     assert item["Condition"] == {
-        "ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["${ec2:SourceInstanceARN}"]},
+        "ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [VARIABLE]},
         "Null": {"dynamodb:LeadingKeys": "false"},
     }
     metrics = writing["cloudwatch:PutMetricData"]
     assert metrics["Condition"] == {"StringEquals": {"cloudwatch:namespace": "snaproll/replicas"}}
+
+
+def test_a_replica_may_write_under_its_own_arn_and_no_other(stack: Stack) -> None:
+    (statement,) = [one for one in statements(stack) if one["Action"] == "dynamodb:PutItem"]
+    own, others = (f"arn:aws:ec2:us-east-1:111122223333:instance/i-{n}" for n in (1, 2))
+    # What EC2 makes of the variable for the first of them
+    filled = json.loads(json.dumps(statement["Condition"]).replace(VARIABLE, own))
+
+    def may(*keys: str) -> bool:
+        return hold(filled, {"dynamodb:leadingkeys": frozenset(keys)} if keys else {})
+
+    assert may(own)
+    assert not may(others)
+    assert not may(own, others)
+    assert not may()
 
 
 def test_replicas_admit_the_load_balancer_and_nobody_else(stack: Stack) -> None:
