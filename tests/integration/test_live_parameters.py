@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta, timezone
+from typing import Any
 
 from embedded.scenarios.stage import ENVIRONMENT, Stage, StagedFleet
 from embedded.world.errors import AwsError
@@ -115,8 +116,15 @@ def test_a_promotion_that_never_ended_is_taken_back_with_its_release(
 
     # When whoever takes the rollout over finds the fleet bad, and goes back
     stage.world.faults.clear()
-    stage.session.client("cloudwatch").set_alarm_state(
-        AlarmName=fleet.alarm, StateValue="ALARM", StateReason="errors"
+    cloudwatch: Any = stage.session.client("cloudwatch")
+    (alarm,) = cloudwatch.describe_alarms(AlarmNames=[fleet.alarm])["MetricAlarms"]
+    kept = ("AlarmName", "Namespace", "MetricName", "Dimensions", "Statistic", "Period")
+    cloudwatch.put_metric_alarm(
+        **{name: alarm[name] for name in kept},
+        EvaluationPeriods=1,
+        Threshold=0,
+        # No unhealthy instance is enough
+        ComparisonOperator="GreaterThanOrEqualToThreshold",
     )
     stage.world.run_until(lambda: len(stage.rollouts()) == 3, limit=PATIENCE)
     stage.finish()

@@ -24,15 +24,14 @@ def reconcile_fleets(_: ScheduleEvent, runtime: Runtime) -> Reconciled:
     """Compare what is with what should be, for every fleet, and start what is missing."""
     stopped = runtime.stop_reason()
     if stopped is not None:
-        for fleet in runtime.fleets.all():
-            if isinstance(fleet, Fleet):
-                # Data grows old all the same.
-                tell_age(fleet, runtime)
+        for parameter in runtime.fleets.all():
+            # Data grows old all the same.
+            tell_age(parameter.name, runtime)
         return Reconciled(message=f"Stopped: {stopped}.", done=[])
     done = []
     for fleet in repair_index(runtime):
         if isinstance(fleet, Fleet):
-            tell_age(fleet, runtime)
+            tell_age(fleet.name, runtime)
             done.append(f"{fleet.name}: {_reconcile(fleet, runtime)}")
         else:
             done.append(f"{fleet.fleet}: {fleet.problem}")
