@@ -21,6 +21,7 @@ from tests.simulation.schedule import (
     InvocationsFail,
     OperatorAborts,
     OperatorAsks,
+    OperatorCancels,
     OperatorRedrives,
     OperatorStarts,
     ProbeSetup,
@@ -298,6 +299,8 @@ def _urgent(dice: Random, first: float) -> Iterator[Entry]:
             yield OperatorRedrives(at=first + dice.uniform(0, HOUR))
     if dice.random() < 0.1:
         yield OperatorAsks(at=first + dice.uniform(0, HOUR), what="preview")
+    if dice.random() < 0.1:
+        yield OperatorCancels(at=first + dice.uniform(MINUTE, 40 * MINUTE))
     if dice.random() < 0.1:
         yield OperatorAsks(at=first + dice.uniform(HOUR, 3 * HOUR), what="lift")
 

@@ -52,6 +52,8 @@ class Played:
     happenings: list[Happening]
     violation: Violation | None
     world: World
+    functions: dict[str, str]
+    """The name of each function of the control plane, by its logical id."""
     steps: int
     labels: dict[str, str] = field(default_factory=dict)
     """Snapshot id by label."""
@@ -135,6 +137,7 @@ class _Player:
             happenings=self._happenings,
             violation=violation,
             world=self.world,
+            functions=self._stage.stack.functions,
             steps=self._steps,
             labels=self._hand.labels,
         )

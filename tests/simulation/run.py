@@ -76,14 +76,14 @@ def run(seeds: range, *, jobs: int, most_rollouts: int, done: Callable[[Tally], 
 
 def _everywhere(batches: Iterable[tuple[range, int]], jobs: int) -> Iterator[Tally]:
     if jobs == 1:
-        _prepare()
+        prepare_process()
         yield from map(_play_batch, batches)
         return
-    with ProcessPoolExecutor(jobs, initializer=_prepare) as pool:
+    with ProcessPoolExecutor(jobs, initializer=prepare_process) as pool:
         yield from pool.map(_play_batch, batches)
 
 
-def _prepare() -> None:
+def prepare_process() -> None:
     """Let Python look for garbage seldom: what one seed leaves is small, and it leaves little else.
 
     Looking after every few hundred objects takes a tenth of the time.

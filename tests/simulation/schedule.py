@@ -186,6 +186,12 @@ class OperatorAborts(_OfFleet):
     state: str | None = None
 
 
+class OperatorCancels(_OfFleet):
+    """A person cancels the group's instance refresh, if one is active."""
+
+    kind: Literal["cancel"] = "cancel"
+
+
 class OperatorRedrives(_OfFleet):
     """A person redrives the fleet's newest execution that died, if there is one."""
 
@@ -246,6 +252,7 @@ Entry = Annotated[
     | CallsFail
     | EventTravels
     | OperatorAborts
+    | OperatorCancels
     | OperatorRedrives
     | OperatorAsks
     | EnvironmentStops
@@ -254,6 +261,9 @@ Entry = Annotated[
     | InvocationsFail,
     Field(discriminator="kind"),
 ]
+
+
+_INTERFERENCE = CapacityChanges | AlarmIsHeld | OperatorAborts | OperatorAsks | OperatorCancels
 
 
 class Schedule(_Part):
@@ -293,7 +303,7 @@ class Schedule(_Part):
                 isinstance(entry, _OfFleet)
                 and entry.fleet == fleet
                 and (
-                    isinstance(entry, CapacityChanges | AlarmIsHeld | OperatorAborts | OperatorAsks)
+                    isinstance(entry, _INTERFERENCE)
                     or (
                         isinstance(entry, SnapshotCompletes)
                         and entry.scenario is not Scenario.HEALTHY

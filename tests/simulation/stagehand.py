@@ -8,6 +8,7 @@ from typing import Any
 
 from embedded.scenarios.stage import ENVIRONMENT, Stage, StagedFleet
 from embedded.states.execution import Execution
+from embedded.world.autoscaling.refresh import CANCELLING
 from tests.simulation.injections import Injections
 from tests.simulation.observer import Observer
 from tests.simulation.probing import MOST_SECONDS, probe_name
@@ -24,6 +25,7 @@ from tests.simulation.schedule import (
     InvocationsFail,
     OperatorAborts,
     OperatorAsks,
+    OperatorCancels,
     OperatorRedrives,
     OperatorStarts,
     ReadsLag,
@@ -85,6 +87,8 @@ class Stagehand:
                 self._compare()
             case OperatorAborts():
                 self._abort(entry)
+            case OperatorCancels():
+                self._cancel(entry)
             case OperatorRedrives():
                 self._redrive(entry)
             case OperatorAsks():
@@ -165,6 +169,16 @@ class Stagehand:
         if execution.running:
             self._note(f"a person aborts {execution.name} in {execution.position.state}")
             self._stage.session.client("stepfunctions").stop_execution(executionArn=execution.arn)
+
+    def _cancel(self, entry: OperatorCancels) -> None:
+        group = self._fleet(entry.fleet).group
+        refresh = self._world.autoscaling.groups[group].refresh
+        if refresh is None or refresh.status == CANCELLING:
+            return
+        self._note(f"a person cancels the refresh {refresh.id} of {group}")
+        self._stage.session.client("autoscaling").cancel_instance_refresh(
+            AutoScalingGroupName=group
+        )
 
     def _redrive(self, entry: OperatorRedrives) -> None:
         dead = [
