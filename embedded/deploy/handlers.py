@@ -32,12 +32,13 @@ def bind_handlers(world: World, *, check_replies: bool = True, check_requests: b
 def _around(
     world: World, *, check_replies: bool, check_requests: bool
 ) -> Callable[[FunctionSpec], AbstractContextManager[None]]:
-    @contextmanager
-    def around(spec: FunctionSpec) -> Iterator[None]:
-        if _OWN_VARIABLE not in spec.environment:
-            # Somebody else's function, such as a fleet's probe: nothing of snaproll is in it.
-            yield
-            return
+    warm: dict[str, tuple[FunctionSpec, Runtime]] = {}
+
+    def runtime_of(spec: FunctionSpec) -> Runtime:
+        """What a function's environment keeps from one run to the next, as on Lambda."""
+        known = warm.get(spec.name)
+        if known is not None and known[0] is spec:
+            return known[1]
         session = direct.DirectSession(
             world,
             spec.logical_id,
@@ -46,10 +47,19 @@ def _around(
             check_requests=check_requests,
             role=spec.role_arn,
         )
-        runtime = Runtime(
+        made = Runtime(
             settings=settings.from_env(os.environ), client=session.client, now=world.clock.now
         )
-        with use(runtime):
+        warm[spec.name] = (spec, made)
+        return made
+
+    @contextmanager
+    def around(spec: FunctionSpec) -> Iterator[None]:
+        if _OWN_VARIABLE not in spec.environment:
+            # Somebody else's function, such as a fleet's probe: nothing of snaproll is in it.
+            yield
+            return
+        with use(runtime_of(spec)):
             yield
 
     return around

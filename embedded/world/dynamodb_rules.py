@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from moto.core.exceptions import JsonRESTError
@@ -41,13 +42,14 @@ def check_expressions(params: Params) -> None:
     DynamoDB refuses both for every operation ("Expression attribute names", "... values" in the
     developer guide); moto looks at some operations only.
     """
-    for expression in EXPRESSIONS:
-        _check_syntax(expression, params.get(expression))
+    given = [one for one in EXPRESSIONS if one in params]
+    for expression in given:
+        _check_syntax(expression, params[expression])
     for kind, sign in (("Names", "#"), ("Values", ":")):
         defined = set(params.get(f"ExpressionAttribute{kind}", {}))
         used: set[str] = set()
-        for expression in EXPRESSIONS:
-            found = {p for p in _PLACEHOLDER.findall(params.get(expression, "")) if p[0] == sign}
+        for expression in given:
+            found = {p for p in _placeholders(params[expression]) if p[0] == sign}
             if missing := sorted(found - defined):
                 what = "name" if sign == "#" else "value"
                 raise invalid(
@@ -60,6 +62,11 @@ def check_expressions(params: Params) -> None:
                 f"Value provided in ExpressionAttribute{kind} unused in expressions:"
                 f" keys: {{{', '.join(unused)}}}"
             )
+
+
+@cache
+def _placeholders(text: str) -> frozenset[str]:
+    return frozenset(_PLACEHOLDER.findall(text))
 
 
 def _check_syntax(expression: str, text: str | None) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final
 
 _CONTAINERS: Final = (dict, list, tuple)
+_ATOMS: Final = frozenset({str, int, float, bool, type(None), bytes, datetime, Decimal})
+"""Types whose values have no members: most of everything, told by one look at the type."""
 
 
 def copied(value: Any) -> Any:
@@ -13,11 +17,10 @@ def copied(value: Any) -> Any:
     Many times faster than ``copy.deepcopy``, which matters because every call copies twice.
     """
     if isinstance(value, dict):
-        # What has no members is most of everything: it costs no call here.
         return {
-            key: copied(member) if isinstance(member, _CONTAINERS) else member
+            key: member if type(member) in _ATOMS else copied(member)
             for key, member in value.items()
         }
     if isinstance(value, _CONTAINERS):
-        return [copied(member) if isinstance(member, _CONTAINERS) else member for member in value]
+        return [member if type(member) in _ATOMS else copied(member) for member in value]
     return value

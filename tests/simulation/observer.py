@@ -210,7 +210,11 @@ class Observer:
 
     def _is_written(self, call: Call) -> bool:
         """Whether a call may have written the fleet's items."""
-        return call.service == "dynamodb" and not _reads(call)
+        if call.service != "dynamodb" or _reads(call):
+            return False
+        params = call.params
+        key = params.get("Item") or params.get("Key")
+        return key is None or key["pk"]["S"] == f"FLEET#{self.scene.fleet.name}"
 
     def _is_changed(self, call: Call, actor: Rollout | None) -> bool:
         """Whether a call changes this fleet, and not another."""

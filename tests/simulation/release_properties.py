@@ -190,7 +190,7 @@ def going_back_leaves_a_hold(seen: Observer, step: Step) -> Iterator[Violation]:
 def there_is_a_way_back(seen: Observer, step: Step) -> Iterator[Violation]:
     """I4: the rollback target is launchable when a refresh starts, and until the bake is over."""
     scene, refresh = seen.scene, seen.scene.group.refresh
-    if refresh is None and not step.refreshes:
+    if not step.refreshes and (refresh is None or not step.changes):
         return
     template = scene.world.ec2.template(scene.fleet.template_id)
     if scene.saved_version not in template.versions:

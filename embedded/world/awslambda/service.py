@@ -6,6 +6,8 @@ import base64
 import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from datetime import date
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from embedded.world.awslambda.function import (
@@ -394,7 +396,7 @@ class Lambda(Service):
         )
 
     def _log_stream(self) -> str:
-        return self.world.clock.now().strftime("%Y/%m/%d/[$LATEST]embedded")
+        return _log_stream_of(self.world.clock.now().date())
 
     def _environment(self, spec: FunctionSpec) -> dict[str, str]:
         """Give the variables of the function, and those that Lambda itself defines."""
@@ -419,6 +421,11 @@ class Lambda(Service):
 def _bare(name: str) -> str:
     """Give the bare name in a function's name, partial ARN or ARN."""
     return name.removesuffix(":$LATEST").rsplit(":", 1)[-1]
+
+
+@cache
+def _log_stream_of(day: date) -> str:
+    return day.strftime("%Y/%m/%d/[$LATEST]embedded")
 
 
 def _event(payload: Any) -> Any:
