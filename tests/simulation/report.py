@@ -68,13 +68,14 @@ def failure(played: Played, most_rollouts: int) -> str:
     )
 
 
-def summary(tally: Tally, seconds: float, jobs: int) -> str:
+def summary(tally: Tally, claimed: int, seconds: float, jobs: int) -> str:
     """Say what came of many seeds, and how fast they were played.
 
     Only rollouts that took the fleet's claim count for the speed: a skipped one costs nothing.
     """
+    # What an earlier run counted was not played in this one's time.
     listed = ", ".join(f"{count} {name}" for name, count in tally.outcomes.most_common())
-    speed, cores = tally.claimed / seconds, "core" if jobs == 1 else "cores"
+    speed, cores = claimed / seconds, "core" if jobs == 1 else "cores"
     lines = (
         f"{tally.seeds} seeds: {tally.executions} executions, of which {tally.claimed} rollouts",
         f"held a claim; {tally.happenings} things happened to them in {tally.hours:,.0f} emulated",

@@ -61,9 +61,19 @@ class Tally:
         self.failed = sorted([*self.failed, *other.failed])
 
 
-def run(seeds: range, *, jobs: int, most_rollouts: int, done: Callable[[Tally], None]) -> Tally:
-    """Play seeds and count what came of them; ``done`` is told of every finished batch."""
-    total = Tally()
+def run(
+    seeds: range,
+    *,
+    jobs: int,
+    most_rollouts: int,
+    done: Callable[[Tally], None],
+    before: Tally | None = None,
+) -> Tally:
+    """Play seeds and count what came of them; ``done`` is told of every finished batch.
+
+    Batches finish in the order of their seeds. ``before`` is what was counted earlier.
+    """
+    total = before or Tally()
     batches = [
         (range(first, min(first + _BATCH, seeds.stop)), most_rollouts)
         for first in range(seeds.start, seeds.stop, _BATCH)
