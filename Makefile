@@ -64,9 +64,13 @@ aws: $(DEV) ## Serve the embedded AWS with a fleet in it, for boto3 and the aws 
 	@$(BIN)/python -m embedded.wire --port "$(PORT)" --speed "$(SPEED)"
 
 .PHONY: simulate
-simulate: $(DEV) ## Play SEEDS=200 random schedules and check the invariants after each step
+simulate: $(DEV) ## Play SEEDS=200 random schedules and check the invariants; broken off, it goes on
 	@mkdir -p $(BUILD)
-	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --resume
+
+.PHONY: faults
+faults: $(DEV) ## Make every AWS call of every function go wrong in every way
+	$(BIN)/python -m tests.faults
 
 .PHONY: bench
 bench: $(DEV) ## Measure the budgets of docs/ (import time, calls, transitions, speed)

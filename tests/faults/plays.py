@@ -9,6 +9,7 @@ from __future__ import annotations
 from embedded.world.behaviour import Scenario
 from tests.simulation.schedule import (
     AlarmIsHeld,
+    CapacityChanges,
     Entry,
     EventTravels,
     FleetSetup,
@@ -16,6 +17,7 @@ from tests.simulation.schedule import (
     OperatorAsks,
     OperatorCancels,
     OperatorStarts,
+    PolicyIsWritten,
     ProbeSetup,
     Said,
     Schedule,
@@ -61,6 +63,12 @@ PLAYS: dict[str, Schedule] = {
     "corrupt": _play(
         _snapshot(FIRST, scenario=Scenario.CORRUPT),
         OperatorAsks(at=FIRST + HOUR, what="lift"),
+    ),
+    "without instances": _play(
+        CapacityChanges(at=FIRST - MINUTE, desired=0),
+        PolicyIsWritten(at=FIRST - MINUTE),
+        _snapshot(FIRST),
+        CapacityChanges(at=FIRST + 20 * MINUTE, desired=2),
     ),
     "unencrypted": _play(_snapshot(FIRST, encrypted=False)),
     "not ready": _play(

@@ -152,7 +152,7 @@ def _outcome(execution: Execution) -> str | None:
     if execution.status == "SUCCEEDED":
         output: Any = execution.output.value if execution.output else {}
         outcome = output.get("outcome")
-        return outcome if outcome == "Live" or outcome in SKIPS else None
+        return outcome if outcome in ("Live", "Staged") or outcome in SKIPS else None
     named = RECORDED_FAILURES | REQUEST_ERRORS
     return execution.error if execution.status == "FAILED" and execution.error in named else None
 

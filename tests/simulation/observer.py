@@ -131,6 +131,8 @@ class Observer:
         """Snapshots that the probe was asked about while the fleet went back."""
         self.disturbed = False
         """Whether AWS is made to fail, so that executions may die."""
+        self.staged: set[str] = set()
+        """Snapshots that were saved on the group while it had no instances."""
         self.snapshots: list[str] = []
         """Those that completed since the beginning."""
         self.stopped_until: datetime | None = None
@@ -178,6 +180,8 @@ class Observer:
         if written:
             self.ledger = self.scene.state()
             self._inherit(before)
+            if "staged" in self.ledger:
+                self.staged.add(self.ledger["staged"]["release"]["snapshot"])
         self._follow_claim()
         quarantined = self._new_quarantines(actor) if written else ()
         changes = [one for one in calls if self._is_changed(one, actor)]

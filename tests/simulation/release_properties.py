@@ -73,7 +73,9 @@ def _doubts(seen: Observer, actor: Rollout | None, live: Live) -> Iterator[str]:
         yield "it is not the release of the rollout that holds the claim"
         return
     refresh = next((one for one in actor.refreshes), None)
-    if refresh is None or refresh.status != SUCCESSFUL:
+    if refresh is None and live.snapshot in seen.staged:
+        pass  # it was proven by the first instances that the group launched
+    elif refresh is None or refresh.status != SUCCESSFUL:
         yield f"its refresh is {refresh.status if refresh else 'missing'}"
     elif seen.baked_for(refresh) < timedelta(seconds=seen.setup.bake):
         yield f"it baked for {seen.baked_for(refresh)}"
@@ -100,6 +102,8 @@ def default_is_proven(seen: Observer, _: Step) -> Iterator[Violation]:
     claimant = seen.claimant
     refresh = next(iter(claimant.refreshes), None) if claimant else None
     if claimant and refresh and refresh.status == SUCCESSFUL and version in claimant.versions:
+        return
+    if claimant and refresh is None and seen.scene.snapshot_of(version) in seen.staged:
         return
     yield Violation(
         "I5",
@@ -130,7 +134,11 @@ def nothing_bad_is_left(seen: Observer, _: Step) -> Iterator[Violation]:
         "$Default": scene.default_version,
         "the version saved on the group": scene.saved_version,
     }
+    staged = seen.ledger.get("staged")
     used = _used_in_a_persons_hands(seen)
+    if staged is not None:
+        # Saved on a group without instances, and to be proven by its first ones.
+        used.add(int(staged["release"]["template"]["version"]))
     left = {
         name: version
         for name, version in names.items()

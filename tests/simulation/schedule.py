@@ -186,6 +186,12 @@ class OperatorAborts(_OfFleet):
     state: str | None = None
 
 
+class PolicyIsWritten(_OfFleet):
+    """A person, or a stack, writes the fleet's parameter again, as it is."""
+
+    kind: Literal["policy"] = "policy"
+
+
 class OperatorCancels(_OfFleet):
     """A person cancels the group's instance refresh, if one is active."""
 
@@ -253,6 +259,7 @@ Entry = Annotated[
     | EventTravels
     | OperatorAborts
     | OperatorCancels
+    | PolicyIsWritten
     | OperatorRedrives
     | OperatorAsks
     | EnvironmentStops

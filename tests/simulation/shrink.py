@@ -27,7 +27,7 @@ _SIMPLER_FLEETS: tuple[dict[str, object], ...] = (
     {"capacity": 2},
     {"min_healthy": 100, "max_healthy": 150},
     {"checkpoints": ()},
-    {"probed": False},
+    {"probe": None},
     {"max_age": None},
     {"watches_alarm": True},
 )

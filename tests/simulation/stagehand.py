@@ -28,6 +28,7 @@ from tests.simulation.schedule import (
     OperatorCancels,
     OperatorRedrives,
     OperatorStarts,
+    PolicyIsWritten,
     ReadsLag,
     SnapshotCompletes,
 )
@@ -89,6 +90,8 @@ class Stagehand:
                 self._abort(entry)
             case OperatorCancels():
                 self._cancel(entry)
+            case PolicyIsWritten():
+                self._write_policy(entry)
             case OperatorRedrives():
                 self._redrive(entry)
             case OperatorAsks():
@@ -179,6 +182,13 @@ class Stagehand:
         self._stage.session.client("autoscaling").cancel_instance_refresh(
             AutoScalingGroupName=group
         )
+
+    def _write_policy(self, entry: PolicyIsWritten) -> None:
+        name = f"/snaproll/{ENVIRONMENT}/fleets/{self._fleet(entry.fleet).name}"
+        ssm = self._stage.session.client("ssm")
+        value = ssm.get_parameter(Name=name)["Parameter"].get("Value", "")
+        self._note(f"the parameter {name} is written again")
+        ssm.put_parameter(Name=name, Value=value, Type="String", Overwrite=True)
 
     def _redrive(self, entry: OperatorRedrives) -> None:
         dead = [
