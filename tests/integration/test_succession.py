@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from embedded.scenarios.stage import ENVIRONMENT, Stage, StagedFleet
+from embedded.states.execution import Execution
 from embedded.world.errors import AwsError
 from embedded.world.faults import Call, Interference
 from snaproll.domain.claims import MOST_TAKEOVERS
@@ -291,11 +292,112 @@ def test_a_held_fleet_is_left_alone_until_it_is_resumed(
     assert outcome(stage.rollouts()[-1]) == "Held"
     assert seen.serves(fleet.first_snapshot)
 
-    stage.start({"fleet": fleet.name, "resume": "it is over", "by": "ann"})
-    pass_time(stage, COMPARISON)
+    # When it is resumed, then what completed meanwhile starts at once, and the answer says so
+    resumed = stage.start({"fleet": fleet.name, "resume": "it is over", "by": "ann"})
+    stage.world.run_for(5)
+    assert f"{new}, the newest eligible one, is rolled out now" in said_by(resumed)
+    assert stage.rollouts()[-1].running
+    stage.finish()
 
     assert seen.serves(new)
     assert seen.state.hold is None
+
+
+def said_by(execution: Execution) -> str:
+    """What an operation answered."""
+    assert execution.output is not None
+    message: str = execution.output.value["message"]
+    return message
+
+
+def test_resuming_says_when_there_is_nothing_to_start(
+    stage: Stage, fleet: StagedFleet, seen: Seen
+) -> None:
+    stage.roll(fleet)
+    stage.start({"fleet": fleet.name, "hold": "an experiment", "by": "ann"})
+    stage.finish()
+
+    resumed = stage.start({"fleet": fleet.name, "resume": "it is over", "by": "ann"})
+    stage.finish()
+
+    assert "no eligible snapshot is newer than what the fleet serves" in said_by(resumed)
+    assert (seen.state.hold, seen.state.successor) == (None, None)
+
+
+def test_an_execution_that_found_nothing_to_do_stands_in_no_resumptions_way(
+    stage: Stage, fleet: StagedFleet, seen: Seen
+) -> None:
+    # Given a fleet that was kept on what is live, whose queued request then had nothing to do
+    stage.roll(fleet)
+    live = seen.state.live
+    assert live is not None
+    new = stage.complete_snapshot(fleet)
+    stage.world.run_for(900)
+    stage.start({"fleet": fleet.name, "snapshot": live.snapshot, "reason": "not yet"})
+    stage.finish()
+    stage.world.run_for(5)
+    assert seen.state.successor is not None
+    assert seen.state.hold is not None
+
+    resumed = stage.start({"fleet": fleet.name, "resume": "now", "by": "ann"})
+    stage.world.run_for(5)
+    stage.finish()
+
+    assert f"{new}, the newest eligible one, is rolled out now" in said_by(resumed)
+    assert seen.serves(new)
+
+
+def test_resuming_says_what_had_waited_and_starts_it(
+    stage: Stage, fleet: StagedFleet, seen: Seen
+) -> None:
+    # Given a snapshot that waited behind a rollout, and a hold that came meanwhile
+    stage.complete_snapshot(fleet)
+    stage.world.run_for(900)
+    waiting = stage.complete_snapshot(fleet)
+    stage.world.run_for(30)
+    stage.start({"fleet": fleet.name, "hold": "an experiment", "by": "ann"})
+    stage.finish()
+    assert seen.state.queued is not None
+
+    resumed = stage.start({"fleet": fleet.name, "resume": "it is over", "by": "ann"})
+    stage.finish()
+    stage.world.run_for(10)
+    stage.finish()
+
+    assert f"{waiting} had waited and is rolled out now" in said_by(resumed)
+    assert seen.serves(waiting)
+
+
+def test_who_resumes_while_the_rollout_still_goes_back_finds_no_hold_afterwards(
+    stage: Stage, fleet: StagedFleet, seen: Seen
+) -> None:
+    stage.complete_snapshot(fleet)
+    stage.world.run_for(900)
+    stage.start({"fleet": fleet.name, "hold": "wrong data", "by": "ann", "running": "roll_back"})
+    stage.world.run_for(30)
+
+    resumed = stage.start({"fleet": fleet.name, "resume": "a mistake", "by": "ann"})
+    stage.finish()
+
+    assert "that runs is rolled back" in said_by(resumed)
+    assert outcome(stage.rollouts()[0]) == "RolledBack"
+    assert seen.state.hold is None
+
+
+def test_resuming_says_that_the_environment_is_stopped(
+    stage: Stage, fleet: StagedFleet, seen: Seen
+) -> None:
+    stage.complete_snapshot(fleet, event=False)
+    stage.start({"fleet": fleet.name, "hold": "an experiment", "by": "ann"})
+    stage.finish()
+    ssm = stage.session.client("ssm")
+    ssm.put_parameter(Name=f"/snaproll/{ENVIRONMENT}/stop", Value="an audit", Type="String")
+
+    resumed = stage.start({"fleet": fleet.name, "resume": "it is over", "by": "ann"})
+    stage.finish()
+
+    assert "Nothing starts before the environment's stop ends: an audit" in said_by(resumed)
+    assert seen.state.successor is None
 
 
 def test_a_hold_with_an_end_lets_go_by_itself(stage: Stage, fleet: StagedFleet, seen: Seen) -> None:

@@ -242,9 +242,19 @@ def stop_claim(state: FleetState, claim: Claim, why: str) -> FleetState:
 
 
 def resume(fleet: str, state: FleetState) -> FleetState:
-    """Lift a hold; what is queued moves up when nothing runs."""
+    """Lift a hold; what is queued moves up when nothing runs.
+
+    A rollout that is being stopped goes back all the same, and leaves no hold behind it either.
+    """
     freed = state.model_copy(update={"hold": None, "trouble": None})
-    return freed if state.claim is not None else give_up_claim(fleet, freed, None)
+    if state.claim is None:
+        return give_up_claim(fleet, freed, None)
+    return freed.model_copy(update={"claim": state.claim.model_copy(update={"hold_after": None})})
+
+
+def goes_back(claim: Claim) -> bool:
+    """Whether a rollout is on its way back, or was asked to go."""
+    return claim.phase is Phase.BACK or claim.stop is not None
 
 
 def name_next(

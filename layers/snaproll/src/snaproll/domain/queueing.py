@@ -9,7 +9,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
-from snaproll.domain.ledger import Claim, FleetState, Phase, Queued, Trigger
+from snaproll.domain.claims import goes_back
+from snaproll.domain.ledger import Claim, FleetState, Queued, Trigger
 from snaproll.errors import StalePlanError
 
 
@@ -49,7 +50,7 @@ def enqueue(fleet: str, state: FleetState, queued: Queued) -> Placed:
     claim = state.claim
     if claim is None and state.staged is None:
         raise StalePlanError(f"Fleet {fleet} is free by now.")
-    leaves = claim is not None and (claim.phase is Phase.BACK or claim.stop is not None)
+    leaves = claim is not None and goes_back(claim)
     if claim is not None and claim.snapshot == queued.snapshot and not leaves:
         return Placed(state, Place.RUNS_ALREADY)
     if state.queued is not None and _comes_first(state.queued, queued):

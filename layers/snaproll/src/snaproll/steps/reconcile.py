@@ -50,7 +50,7 @@ def _reconcile(fleet: Fleet, runtime: Runtime) -> str:
         state = runtime.ledger.change(
             fleet.name, lambda before: Change(forget_successor(before, state.successor))
         )
-    return _start_newest(fleet, state, runtime)
+    return start_newest(fleet, state, runtime)
 
 
 def _runs_already(fleet: Fleet, newest: Snapshot, runtime: Runtime) -> bool:
@@ -59,7 +59,8 @@ def _runs_already(fleet: Fleet, newest: Snapshot, runtime: Runtime) -> bool:
     return at is not None and since is not None and at <= since
 
 
-def _start_newest(fleet: Fleet, state: FleetState, runtime: Runtime) -> str:
+def start_newest(fleet: Fleet, state: FleetState, runtime: Runtime) -> str:
+    """Start the newest eligible snapshot of a fleet on which nothing runs; what was done."""
     watched = name_watch_if_needed(fleet.name, state, runtime)
     if watched.successor is not None:
         return f"Started {start_successor(fleet.name, watched, runtime)}."
