@@ -23,6 +23,8 @@ CLI_VENV := .venv-cli
 CHARTS_VENV := .venv-charts
 LAYER    := layers/snaproll
 BUILD    := build
+# What each role was used for in the last run of the tests.
+USES     := $(BUILD)/uses
 TRANSLATED := $(BUILD)/template.translated.json
 TEMPLATES  := template.yaml fleet/template.yaml
 SCRIPTS    := fleet/user-data.sh .ci/run .ci/find-python
@@ -92,11 +94,21 @@ presets: $(DEV) $(CHARTS) ## Measure the presets of the refresh in the embedded 
 	$(BIN)/python -m tools.presets
 	$(CHARTS_VENV)/bin/python -m tools.preset_chart
 
+.PHONY: privileges
+privileges: test ## Run the tests, and write which rights of each role they used
+	$(BIN)/python -m tools.privileges $(USES)
+
 ##@ Check
 
 .PHONY: test
 test: $(DEV) ## Run the tests (ARGS="…" is passed on to pytest)
-	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+	@rm -rf $(USES)
+	SNAPROLL_USES=$(USES) $(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+.PHONY: check-privileges
+check-privileges: $(DEV) ## Check that every right of a role was used by the last `make test`, or is explained
+	@test -d $(USES) || $(MAKE) --no-print-directory test
+	$(BIN)/python -m tools.privileges $(USES) --check
 
 .PHONY: coverage
 coverage: $(DEV) ## Run the tests and report the lines and branches that none reaches

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from embedded.world.access.demands import demands_of
 from embedded.world.access.policy import Demand, Statement, allowing, statements_of
@@ -28,6 +28,7 @@ class Use:
 
 @dataclass
 class _Role:
+    arn: str
     statements: list[Statement]
     uses: dict[tuple[str, str, frozenset[Any]], Use] = field(default_factory=dict)
 
@@ -38,12 +39,17 @@ class _Role:
             return True
         found = allowing(self.statements, demand)
         if found:
-            self.uses[key] = Use(demand, tuple(found))
+            use = self.uses[key] = Use(demand, tuple(found))
+            if Access.on_use is not None:
+                Access.on_use(self.arn, use)
         return bool(found)
 
 
 class Access:
     """What each role may do."""
+
+    on_use: ClassVar[Callable[[str, Use], None] | None] = None
+    """Hears of the first use of each kind in any world: the role's ARN, and the use."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -52,11 +58,11 @@ class Access:
 
     def put_role(self, arn: str, policies: Iterable[Mapping[str, Any]]) -> None:
         """Let a role have these policies, and no others."""
-        self._roles[arn] = _Role(statements_of(policies))
+        self._roles[arn] = _Role(arn, statements_of(policies))
 
     def remove_role(self, arn: str) -> None:
         """Take a role away: whoever still has it may do nothing more."""
-        self._roles[arn] = _Role([])
+        self._roles[arn] = _Role(arn, [])
 
     def put_profile(self, name: str, role_arn: str) -> None:
         """Let an instance profile give its instances a role."""
