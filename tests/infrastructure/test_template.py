@@ -41,7 +41,7 @@ WITHOUT_RESOURCE: Final = {
 """Actions that may be allowed on ``*``, with the reason."""
 
 SPEAKS_OF_MOVING_VERSIONS: Final = {
-    "aws/groups.py": "tells people what a group without a version number would launch",
+    "aws/configurations.py": "tells people what a group without a version number would launch",
     "aws/launch_templates.py": "reads which version is the newest",
     "steps/template.py": "tells people what a version left behind would do",
 }

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from snaproll.domain.checks import CheckResult
-from snaproll.domain.group import FleetView, Instance, Refresh, RefreshStatus
+from snaproll.domain.group import FleetView, Instance, MixedPolicy, Refresh, RefreshStatus
 from snaproll.domain.group_checks import BREAKING_SUSPENSIONS
 from snaproll.domain.preflight import FleetEvidence, inspect
 from tests.unit.builders import (
@@ -28,7 +28,7 @@ CHECKS = {
     "group-exists",
     "group-opted-in",
     "group-free",
-    "launch-template-alone",
+    "one-launch-template",
     "no-warm-pool",
     "load-balancer-health",
     "nothing-suspended",
@@ -111,10 +111,16 @@ NOT_READY = [
         group={"operator": "eks.amazonaws.com"},
     ),
     Case(
-        "its group mixes instances",
-        "launch-template-alone",
-        "mixed instances policy",
-        group={"mixed_instances": True},
+        "an override launches another template",
+        "one-launch-template",
+        "launch lt-other version 3 beside lt-0123456789abcdef0 version 7",
+        group={"mixed": MixedPolicy({}, other_templates=("lt-other version 3",))},
+    ),
+    Case(
+        "its instances are weighed",
+        "one-launch-template",
+        "Remove WeightedCapacity",
+        group={"mixed": MixedPolicy({}, weighted=True)},
     ),
     Case("its group has a warm pool", "no-warm-pool", "warm pool", group={"warm_pool": True}),
     Case(
@@ -181,7 +187,7 @@ NOT_READY = [
         "its policy chooses instance types by attributes",
         "instance-types-named",
         "the mixed instances policy of group replicas-prod-asg chooses instance types",
-        group={"attribute_based": True},
+        group={"mixed": MixedPolicy({}, attribute_based=True)},
     ),
     Case(
         "its template chooses instance types by attributes",
@@ -274,6 +280,11 @@ READY: list[tuple[str, FleetEvidence, dict[str, Any]]] = [
         "it has as many healthy instances as its floor asks for",
         evidence(Case("", "", "", group={"desired": 5})),
         {"refresh": {"min_healthy": 80}},
+    ),
+    (
+        "its group mixes instances of one launch template version",
+        evidence(Case("", "", "", group={"mixed": MixedPolicy({})})),
+        {},
     ),
     ("it has no alarms", fleet_evidence(alarms={}), {"health": {}}),
     (

@@ -7,6 +7,13 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from snaproll.aws.configurations import (
+    configuration,
+    mixed_policy,
+    named_in,
+    text_of,
+    version_in,
+)
 from snaproll.aws.refusals import SDK_ERRORS, code_of, message_of, named, named_errors
 from snaproll.domain.failures import FailedLaunch
 from snaproll.domain.group import FleetView, Group, Instance, TargetHealth
@@ -19,7 +26,6 @@ if TYPE_CHECKING:
         ActivityTypeDef,
         AutoScalingGroupTypeDef,
         InstanceTypeDef,
-        LaunchTemplateSpecificationTypeDef,
     )
     from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
 
@@ -124,8 +130,8 @@ class Groups:
                     for instance_id in batch:
                         self.protect(name, [instance_id])
 
-    def save_version(self, name: str, version: TemplateVersion) -> None:
-        """Save a launch template version on a group.
+    def save_version(self, group: Group, version: TemplateVersion) -> None:
+        """Save a launch template version on a group, and all else of its configuration as it is.
 
         Raises
         ------
@@ -134,26 +140,14 @@ class Groups:
         """
         try:
             self._autoscaling.update_auto_scaling_group(
-                AutoScalingGroupName=name, LaunchTemplate=specification(version)
+                AutoScalingGroupName=group.name, **configuration(group.mixed, version)
             )
         except SDK_ERRORS as error:
             if code_of(error) in ("ValidationError", "ScalingActivityInProgress"):
                 raise RefreshRefusedError(
-                    f"Auto Scaling refused to save {version} on {name}: {message_of(error)}"
+                    f"Auto Scaling refused to save {version} on {group.name}: {message_of(error)}"
                 ) from error
-            raise named(error, f"save {version} on the group {name}") from error
-
-
-def specification(version: TemplateVersion) -> LaunchTemplateSpecificationTypeDef:
-    """A launch template version as Auto Scaling takes it: always by id and number."""
-    return {"LaunchTemplateId": version.template_id, "Version": str(version.version)}
-
-
-def version_in(raw: LaunchTemplateSpecificationTypeDef | None) -> TemplateVersion | None:
-    """The numbered version that a specification names, None when it names none by number."""
-    if not raw or not str(raw.get("Version", "")).isdigit() or "LaunchTemplateId" not in raw:
-        return None
-    return TemplateVersion(template_id=raw["LaunchTemplateId"], version=int(raw["Version"]))
+            raise named(error, f"save {version} on the group {group.name}") from error
 
 
 def _worse(left: TargetHealth | None, right: TargetHealth) -> TargetHealth:
@@ -169,7 +163,6 @@ def _worse(left: TargetHealth | None, right: TargetHealth) -> TargetHealth:
 
 
 def _group(raw: AutoScalingGroupTypeDef) -> Group:
-    saved = raw.get("LaunchTemplate")
     sources = [
         one.get("Identifier", "")
         for one in raw.get("TrafficSources", [])
@@ -179,8 +172,8 @@ def _group(raw: AutoScalingGroupTypeDef) -> Group:
     return Group(
         name=raw["AutoScalingGroupName"],
         arn=raw.get("AutoScalingGroupARN", ""),
-        saved=version_in(saved),
-        saved_text=_text(saved),
+        saved=version_in(named_in(raw)),
+        saved_text=text_of(raw),
         desired=raw["DesiredCapacity"],
         maximum=raw["MaxSize"],
         health_check_types=frozenset(raw["HealthCheckType"].replace(" ", "").split(",")),
@@ -190,13 +183,7 @@ def _group(raw: AutoScalingGroupTypeDef) -> Group:
         target_groups=tuple(target_groups),
         instances=tuple(_instance(one) for one in raw.get("Instances", [])),
         tags={tag["Key"]: tag.get("Value", "") for tag in raw.get("Tags", []) if "Key" in tag},
-        mixed_instances="MixedInstancesPolicy" in raw,
-        attribute_based=any(
-            "InstanceRequirements" in override
-            for override in raw.get("MixedInstancesPolicy", {})
-            .get("LaunchTemplate", {})
-            .get("Overrides", [])
-        ),
+        mixed=mixed_policy(raw),
         protects_new=raw.get("NewInstancesProtectedFromScaleIn", False),
         warm_pool="WarmPoolConfiguration" in raw,
         status=raw.get("Status", ""),
@@ -214,13 +201,6 @@ def _terminations(activities: Iterable[ActivityTypeDef], wanted: set[str]) -> di
         if termination and termination[1] in wanted:
             found[termination[1]] = activity["Cause"]
     return found
-
-
-def _text(saved: LaunchTemplateSpecificationTypeDef | None) -> str:
-    if not saved:
-        return "no launch template of its own"
-    # An omitted version means $Default (API model LaunchTemplateSpecification).
-    return f"{saved.get('LaunchTemplateId', '')} version {saved.get('Version', '$Default')}"
 
 
 def _instance(raw: InstanceTypeDef) -> Instance:

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from snaproll.aws.groups import specification, version_in
+from snaproll.aws.configurations import configuration, named_in, version_in
 from snaproll.aws.refusals import SDK_ERRORS, code_of, message_of, named, named_errors
 from snaproll.domain.fleet import RefreshPolicy
-from snaproll.domain.group import Refresh, RefreshStatus
+from snaproll.domain.group import Group, Refresh, RefreshStatus
 from snaproll.domain.release import TemplateVersion
 from snaproll.errors import RefreshInProgressError, RefreshRefusedError
 
@@ -85,7 +85,7 @@ class Refreshes:
 
     def start_forward(
         self,
-        group: str,
+        group: Group,
         version: TemplateVersion,
         policy: RefreshPolicy,
         alarms: Sequence[str],
@@ -115,7 +115,7 @@ class Refreshes:
             preferences["AlarmSpecification"] = {"Alarms": list(alarms)}
         return self._start(group, version, preferences)
 
-    def start_back(self, group: str, version: TemplateVersion, policy: RefreshPolicy) -> str:
+    def start_back(self, group: Group, version: TemplateVersion, policy: RefreshPolicy) -> str:
         """Start replacing what does not run a version that is saved on the group; its id.
 
         No checkpoints, bake, alarms or auto rollback: they would slow a return to what is proven,
@@ -131,13 +131,13 @@ class Refreshes:
         return self._start(group, version, _preferences(policy))
 
     def _start(
-        self, group: str, version: TemplateVersion, preferences: RefreshPreferencesTypeDef
+        self, group: Group, version: TemplateVersion, preferences: RefreshPreferencesTypeDef
     ) -> str:
         try:
             reply = self._autoscaling.start_instance_refresh(
-                AutoScalingGroupName=group,
+                AutoScalingGroupName=group.name,
                 Strategy="Rolling",
-                DesiredConfiguration={"LaunchTemplate": specification(version)},
+                DesiredConfiguration=configuration(group.mixed, version),
                 Preferences=preferences,
             )
         except SDK_ERRORS as error:
@@ -148,9 +148,10 @@ class Refreshes:
                     else RefreshRefusedError
                 )
                 raise refused(
-                    f"Auto Scaling refused to refresh {group} to {version}: {message_of(error)}"
+                    f"Auto Scaling refused to refresh {group.name} to {version}: "
+                    f"{message_of(error)}"
                 ) from error
-            raise named(error, f"start an instance refresh of {group}") from error
+            raise named(error, f"start an instance refresh of {group.name}") from error
         return reply["InstanceRefreshId"]
 
     def cancel(self, group: str) -> None:
@@ -202,7 +203,7 @@ def _preferences(policy: RefreshPolicy) -> RefreshPreferencesTypeDef:
 
 
 def _refresh(raw: InstanceRefreshTypeDef) -> Refresh:
-    desired = raw.get("DesiredConfiguration", {}).get("LaunchTemplate")
+    desired = named_in(raw.get("DesiredConfiguration", {}))
     return Refresh(
         id=raw["InstanceRefreshId"],
         status=RefreshStatus(raw["Status"]),

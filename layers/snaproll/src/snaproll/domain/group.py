@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from snaproll.domain.release import TemplateVersion
 
@@ -122,14 +123,30 @@ class TargetHealth:
 
 
 @dataclass(frozen=True, slots=True)
+class MixedPolicy:
+    """A mixed instances policy.
+
+    ``described`` is the policy as Auto Scaling describes it, to be sent back with the version
+    changed; nothing else looks inside. ``other_templates`` are versions that overrides name and
+    that are not the policy's own; ``attribute_based`` tells that instance types are chosen by
+    their attributes, ``weighted`` that instances count differently.
+    """
+
+    described: Mapping[str, Any]
+    other_templates: tuple[str, ...] = ()
+    attribute_based: bool = False
+    weighted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Group:
     """An Auto Scaling group as it is now.
 
     ``saved`` is the launch template version saved on it, None when it names ``$Latest`` or
     ``$Default`` or has none; ``saved_text`` says what it names, for people. ``maximum`` bounds the
-    desired capacity. ``attribute_based`` tells that a mixed instances policy chooses instance types
-    by their attributes, ``protects_new`` that new instances are protected from scale-in.
-    ``service_role`` is the service-linked role by which Auto Scaling launches.
+    desired capacity. ``mixed`` is its mixed instances policy; ``protects_new`` tells that new
+    instances are protected from scale-in. ``service_role`` is the service-linked role by which
+    Auto Scaling launches.
     """
 
     name: str
@@ -143,8 +160,7 @@ class Group:
     target_groups: tuple[str, ...]
     instances: tuple[Instance, ...]
     tags: Mapping[str, str]
-    mixed_instances: bool = False
-    attribute_based: bool = False
+    mixed: MixedPolicy | None = None
     protects_new: bool = False
     warm_pool: bool = False
     status: str = ""

@@ -35,12 +35,7 @@ def group_checks(
             good="nobody else manages the group",
             bad=f"the group {group.name} is managed by {group.operator or group.status}",
         ),
-        check(
-            "launch-template-alone",
-            fine=not group.mixed_instances,
-            good="the group has a launch template of its own",
-            bad=f"the group {group.name} has a mixed instances policy, which is not supported",
-        ),
+        _template_check(group),
         check(
             "no-warm-pool",
             fine=not group.warm_pool,
@@ -80,6 +75,33 @@ def group_checks(
     ]
 
 
+def _template_check(group: Group) -> Check:
+    mixed = group.mixed
+    others = ", ".join(sorted(set(mixed.other_templates))) if mixed else ""
+    if others:
+        bad = (
+            f"overrides in the mixed instances policy of group {group.name} launch {others} beside "
+            f"{group.saved_text}; only one launch template version can be moved. Let them name the "
+            f"same version, or none"
+        )
+    else:
+        bad = (
+            f"the mixed instances policy of group {group.name} weighs its instances; how many a "
+            f"refresh takes away at once, and how many are enough, could not be told. Remove "
+            f"WeightedCapacity"
+        )
+    return check(
+        "one-launch-template",
+        fine=mixed is None or not (others or mixed.weighted),
+        good=(
+            "the group has a launch template of its own"
+            if mixed is None
+            else "the whole mixed instances policy launches one template version"
+        ),
+        bad=bad,
+    )
+
+
 def missing_tags(fleet: Fleet, environment: str, found: Mapping[str, str]) -> str:
     """The opt-in tags that are missing or have another value; the roles' policies ask for both."""
     wanted = {tags.FLEET: fleet.name, tags.ENVIRONMENT: environment}
@@ -93,14 +115,15 @@ def instance_types(group: Group, *, by_template: bool | None) -> Check:
     fails (user guide, "How an instance refresh works", considerations), and each of snaproll's has
     both: no other can be rolled back.
     """
-    if by_template is None and not group.attribute_based:
+    by_policy = group.mixed is not None and group.mixed.attribute_based
+    if by_template is None and not by_policy:
         return not_checked(
             "instance-types-named", "the group's launch template version cannot be read"
         )
-    where = "mixed instances policy" if group.attribute_based else "launch template"
+    where = "mixed instances policy" if by_policy else "launch template"
     return check(
         "instance-types-named",
-        fine=not (group.attribute_based or by_template),
+        fine=not (by_policy or by_template),
         good="instance types are named",
         bad=(
             f"the {where} of group {group.name} chooses instance types by their attributes "

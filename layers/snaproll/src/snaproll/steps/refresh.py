@@ -71,7 +71,7 @@ def start_refresh(request: ReleaseRequest, runtime: Runtime) -> RefreshStarted:
         mark_target(rollout.fleet, request.target, runtime)
         refresh_id = _start_or_find(
             lambda: runtime.refreshes.start_forward(
-                group.name,
+                group,
                 wanted,
                 policy.refresh,
                 alarms,
@@ -287,12 +287,12 @@ def _reverse(
     if started is not None:
         return started.id
     if group.saved != target:
-        runtime.groups.save_version(group.name, target)
+        runtime.groups.save_version(group, target)
     if group.empty and group_of(policy, runtime).empty:
         # What a refresh of no instances does is not documented; the next ones run the target.
         return None
     return _start_or_find(
-        lambda: runtime.refreshes.start_back(group.name, target, policy.refresh),
+        lambda: runtime.refreshes.start_back(group, target, policy.refresh),
         claim,
         group,
         target,

@@ -45,7 +45,7 @@ def stage_release(request: ReleaseRequest, runtime: Runtime) -> ReleaseStaged:
     state = runtime.ledger.change(rollout.fleet, transition)
     mark_target(rollout.fleet, request.target, runtime)
     if group.saved != candidate.template:
-        runtime.groups.save_version(group.name, candidate.template)
+        runtime.groups.save_version(group, candidate.template)
     _refuse_unless_empty(group_of(rollout.policy, runtime))
     return ReleaseStaged(
         message=(
@@ -66,7 +66,7 @@ def _take_back_unless_empty(request: ReleaseRequest, group: Group, runtime: Runt
     state = runtime.ledger.state(rollout.fleet)
     if not group.empty and state.is_staged(request.candidate.snapshot):
         proven(rollout, state)
-        runtime.groups.save_version(group.name, target)
+        runtime.groups.save_version(group, target)
 
         def transition(before: FleetState) -> Change:
             proven(rollout, before)
