@@ -134,7 +134,9 @@ types: $(DEV) ## Check the types (mypy, strict)
 
 .PHONY: check-templates
 check-templates: $(DEV) $(SAM) $(TRANSLATED) $(TEMPLATES) ## Check the templates, as written and as CloudFormation will see them
-	$(BIN)/cfn-lint $(TEMPLATES) $(TRANSLATED)
+	$(BIN)/cfn-lint $(TEMPLATES)
+	@# The translator resolves a layer's properties early, and leaves a Sub without variables.
+	$(BIN)/cfn-lint --ignore-checks W1020 -- $(TRANSLATED)
 	$(SAM_VENV)/bin/sam validate --lint --template template.yaml
 
 .PHONY: check-definition

@@ -143,6 +143,38 @@ def refuse(operation: str, code: str) -> Interference:
     return interfere
 
 
+@pytest.mark.parametrize(("how", "held"), [("ABORTED", True), ("FAILED", False)])
+def test_a_rollout_that_ends_between_promotion_and_its_last_step_is_live(
+    stage: Stage, fleet: StagedFleet, seen: Seen, how: str, *, held: bool
+) -> None:
+    # Given a rollout that has promoted its release, and dies before it gives its claim back
+    def end(call: Call) -> None:
+        if call.caller == "ReleaseFleetFunction" and call.operation == "TransactWriteItems":
+            stage.world.faults.clear()
+            if how == "ABORTED":
+                stage.session.client("stepfunctions").stop_execution(executionArn=rollout.arn)
+            raise AwsError("AccessDenied", "not authorized to perform dynamodb:PutItem")
+
+    snapshot = stage.complete_snapshot(fleet)
+    stage.world.run_until(lambda: bool(stage.rollouts()), limit=timedelta(minutes=5))
+    rollout = stage.rollouts()[-1]
+    stage.world.faults.before_effect(end)
+
+    # When time passes
+    stage.finish()
+    stage.world.run_for(3600)
+
+    # Then nothing goes back, and the claim is given back; an abort leaves a hold
+    assert (rollout.status, len(stage.rollouts())) == (how, 1)
+    assert stage.served(fleet) == {snapshot: 4}
+    assert [one.outcome for one in seen.records] == [Outcome.LIVE]
+    live = seen.state.live
+    assert live is not None
+    assert live.snapshot == snapshot
+    assert seen.state.claim is None
+    assert (seen.state.hold is not None) is held
+
+
 def test_a_rollout_that_dies_of_a_missing_permission_is_taken_over_when_it_is_there(
     stage: Stage, fleet: StagedFleet, seen: Seen
 ) -> None:

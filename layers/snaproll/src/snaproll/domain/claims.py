@@ -194,16 +194,16 @@ def promote(state: FleetState, release: Release, replaced: RollbackTarget) -> Fl
 
     On a fleet that snaproll never rolled, the one before is what was found on the group.
     """
+    claim = state.claim.model_copy(update={"promoted": True}) if state.claim else None
+    promoted = {"live": release, "trouble": None, "claim": claim}
     if state.live is not None and state.live.snapshot == release.snapshot:
-        return state.model_copy(update={"live": release, "trouble": None})
+        return state.model_copy(update=promoted)
     found = (
         Release(snapshot=replaced.snapshot, template=replaced.template)
         if replaced.snapshot is not None
         else None
     )
-    return state.model_copy(
-        update={"live": release, "previous": state.live or found, "trouble": None}
-    )
+    return state.model_copy(update={**promoted, "previous": state.live or found})
 
 
 def give_up_claim(fleet: str, state: FleetState, hold: Hold | None) -> FleetState:

@@ -91,6 +91,8 @@ class Claim(StrictValue):
     """Why a person asked that this rollout be rolled back; None when nobody did."""
     hold_after: str | None = None
     hold_if_live: str | None = None
+    promoted: bool = False
+    """Whether its release is live: there is nothing left but to give the claim back."""
 
 
 class Queued(StrictValue):

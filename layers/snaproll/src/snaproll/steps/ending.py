@@ -217,9 +217,12 @@ def _hold_left(ending: Ending, claim: Claim, state: FleetState, now: datetime) -
     """The hold that a rollout leaves behind in the write that ends its claim."""
     if ending.outcome is Outcome.NEEDS_ATTENTION:
         return Hold(by="snaproll", reason=_sentence(ending, claim), since=now)
-    asked = claim.hold_if_live if ending.outcome in _GOOD else _hold_after(ending, claim)
-    if ending.outcome is Outcome.STAGED:
-        asked = asked or _hold_after(ending, claim)
+    asked = _hold_after(ending, claim)
+    if ending.outcome is Outcome.LIVE:
+        # Who asked for a stop too late stopped nothing; an abort is heard all the same.
+        asked = ending.hold or claim.hold_if_live
+    elif ending.outcome is Outcome.STAGED:
+        asked = claim.hold_if_live or asked
     if asked is not None:
         return Hold(by="an operator", reason=asked, since=now)
     if rolled_back_too_often(state):

@@ -71,18 +71,23 @@ def recover(fleet: str, status: str, runtime: Runtime) -> str:
 
 def _recover_dead(fleet: str, claim: Claim, status: str, runtime: Runtime) -> str:
     """Let a dead execution's claim be taken over, or end it."""
+    aborted = "somebody aborted the execution" if status == _ABORTED else None
+    if claim.promoted:
+        # Going on, or back, would undo what is proven: only the last step is missing.
+        reason = "its instances were healthy through the bake"
+        return _end(fleet, claim, Outcome.LIVE, reason, runtime, hold=aborted)
     if claim.takeovers >= MOST_TAKEOVERS:
         reason = f"its rollout died {MOST_TAKEOVERS + 1} times, the last time as {status}"
-        return _end(fleet, claim, Outcome.NEEDS_ATTENTION, reason, runtime)
-    if status == _ABORTED and claim.candidate is None:
-        return _end(fleet, claim, Outcome.STOPPED, "somebody aborted the execution", runtime)
+        return _end(fleet, claim, Outcome.NEEDS_ATTENTION, reason, runtime, hold=reason)
+    if aborted and claim.candidate is None:
+        return _end(fleet, claim, Outcome.STOPPED, aborted, runtime, hold=aborted)
 
     def transition(before: FleetState) -> Change:
         present = before.claim
         if present is None or present.fence != claim.fence:
             return Change(before)
-        if status == _ABORTED:
-            before = stop_claim(before, present, "somebody aborted the execution")
+        if aborted:
+            before = stop_claim(before, present, aborted)
         return Change(name_successor(fleet, before, claim))
 
     state = runtime.ledger.change(fleet, transition)
@@ -90,7 +95,9 @@ def _recover_dead(fleet: str, claim: Claim, status: str, runtime: Runtime) -> st
     return f"The rollout of {claim.snapshot} to fleet {fleet} died ({status}); {started} goes on."
 
 
-def _end(fleet: str, claim: Claim, outcome: Outcome, reason: str, runtime: Runtime) -> str:
+def _end(
+    fleet: str, claim: Claim, outcome: Outcome, reason: str, runtime: Runtime, *, hold: str | None
+) -> str:
     """Speak for an execution that will not: end its rollout as its own last step would have."""
     ending = Ending(
         fleet=fleet,
@@ -103,7 +110,7 @@ def _end(fleet: str, claim: Claim, outcome: Outcome, reason: str, runtime: Runti
         candidate=claim.candidate,
         target=claim.target,
         refresh=claim.refresh,
-        hold=reason,
+        hold=hold,
     )
 
     def prove(state: FleetState) -> Claim:
