@@ -569,5 +569,29 @@ def test_somebody_who_saves_another_version_meanwhile_ends_the_staging(
     assert "somebody changed it after it was staged" in reason(watch)
     assert seen.refreshes == []
     assert seen.state.staged is None
+    stage.world.run_for(600)
     assert seen.serves(seen.fleet.first_snapshot)
     assert seen.ledger.quarantine("sec-prod", snapshot_of(staged)) is None
+
+
+def test_a_replaced_version_that_an_instance_still_used_goes_with_its_successor(
+    staged: Execution, stage: Stage, seen: Seen
+) -> None:
+    # Given a last instance of the staged release that is still leaving when a newer one comes
+    watch = scale_out(stage, seen.fleet, 1)
+    stage.world.run_until(lambda: stage.healthy(seen.fleet) == 1, limit=timedelta(hours=1))
+    newer = stage.complete_snapshot(seen.fleet, "corrupt", event=False)
+    scale(stage, seen.fleet, 0)
+    stage.start({"fleet": "sec-prod", "snapshot": newer})
+    stage.world.run_until(lambda: not watch.running, limit=timedelta(hours=1))
+    stage.finish()
+
+    # When the newer one turns out to be bad
+    scale_out(stage, seen.fleet, 1)
+    stage.finish()
+
+    # Then neither is left for $Latest to bring back
+    assert outcome(stage.rollouts()[-1]) == "RolledBack"
+    assert list(seen.versions) == [1]
+    assert seen.serves(seen.fleet.first_snapshot)
+    assert snapshot_of(staged) != newer

@@ -16,7 +16,9 @@ from tests.simulation.observer import Observer, Rollout, Step
 from tests.simulation.scene import Item
 from tests.simulation.violation import Violation
 
-SKIPS = frozenset({"AlreadyLive", "Held", "Superseded", "Queued", "Stopped", "NoFleet"})
+SKIPS = frozenset(
+    {"AlreadyLive", "AlreadyStaged", "Held", "Superseded", "Queued", "Stopped", "NoFleet"}
+)
 """Outcomes of an execution that never held the claim, or lost it."""
 REQUEST_ERRORS = frozenset({"NoEligibleSnapshotError"})
 """Errors that tell a person what is wrong with what they asked for, before anything is claimed."""
@@ -158,7 +160,7 @@ def _outcome(execution: Execution) -> str | None:
     if execution.status == "SUCCEEDED":
         output: Any = execution.output.value if execution.output else {}
         outcome = output.get("outcome")
-        return outcome if outcome in ("Live", "Staged") or outcome in SKIPS else None
+        return outcome if outcome in {"Live", "Staged"} or outcome in SKIPS else None
     named = RECORDED_FAILURES | REQUEST_ERRORS
     return execution.error if execution.status == "FAILED" and execution.error in named else None
 

@@ -111,6 +111,7 @@ def schedule_of(seed: int, most_rollouts: int = MOST_ROLLOUTS) -> Schedule:
     entries += _urgent(Random(f"urgent {seed}"), first)
     entries += _service_faults(Random(f"services {seed}"), first, span)
     entries += _lag(Random(f"lag {seed}"), first, span)
+    entries += _zero(Random(f"zero {seed}"), fleets[0], first, span)
     fleets += _more_fleets(Random(f"fleets {seed}"))
     fleets = list(_with_probes(Random(f"probes {seed}"), fleets))
     entries = list(_spread(Random(f"spread {seed}"), entries, len(fleets)))
@@ -327,6 +328,21 @@ def _lag(dice: Random, first: float, span: float) -> Iterator[Entry]:
             lag=dice.uniform(1.0, 20.0),
             seconds=dice.choice((MINUTE, HOUR, 2 * span)),
         )
+
+
+def _zero(dice: Random, fleet: FleetSetup, first: float, span: float) -> Iterator[Entry]:
+    """Fleets that are scaled in to zero, before a rollout or in the middle of it, and out again."""
+    if dice.random() < 0.75:
+        return
+    at = dice.choice(
+        (dice.uniform(0, first), first + dice.uniform(0, 2 * HOUR), dice.uniform(0, span))
+    )
+    for _ in range(dice.choice((1, 1, 2, 3))):
+        yield CapacityChanges(at=at, desired=0)
+        at += dice.uniform(*dice.choice(((1.0, 20 * MINUTE), (20 * MINUTE, 3 * HOUR))))
+        if dice.random() < 0.9:
+            yield CapacityChanges(at=at, desired=dice.randint(1, fleet.capacity))
+        at += dice.uniform(*dice.choice(((1.0, 20 * MINUTE), (20 * MINUTE, 3 * HOUR))))
 
 
 def _alarm(dice: Random, at: float) -> Iterator[AlarmIsHeld]:

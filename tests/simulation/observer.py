@@ -89,6 +89,12 @@ class Rollout:
         return bool(planned and planned.value and planned.value["by_hand"])
 
     @property
+    def watches_first_instances(self) -> bool:
+        """Whether its release was staged before."""
+        planned: Document | None = self.execution.variables.get("rollout")
+        return bool(planned and planned.value and planned.value["trigger"] == "scale_out")
+
+    @property
     def snapshot(self) -> str | None:
         """The snapshot that it rolls out, once it is planned."""
         planned: Document | None = self.execution.variables.get("rollout")
@@ -131,8 +137,6 @@ class Observer:
         """Snapshots that the probe was asked about while the fleet went back."""
         self.disturbed = False
         """Whether AWS is made to fail, so that executions may die."""
-        self.staged: set[str] = set()
-        """Snapshots that were saved on the group while it had no instances."""
         self.snapshots: list[str] = []
         """Those that completed since the beginning."""
         self.stopped_until: datetime | None = None
@@ -158,6 +162,8 @@ class Observer:
         self._configuration: object = None
         self._quarantined: list[str] = []
         self._alarmed_at: datetime | None = None
+        self._serving_since: dict[str, datetime] = {}
+        """Since when each snapshot has had instances of which one was ever healthy."""
         self._failed: set[str] = set()
         """Snapshots of which an instance failed its health checks."""
         world.elbv2.watch(scene.fleet.target_group, self._target_changed)
@@ -180,8 +186,6 @@ class Observer:
         if written:
             self.ledger = self.scene.state()
             self._inherit(before)
-            if "staged" in self.ledger:
-                self.staged.add(self.ledger["staged"]["release"]["snapshot"])
         self._follow_claim()
         quarantined = self._new_quarantines(actor) if written else ()
         changes = [one for one in calls if self._is_changed(one, actor)]
@@ -205,6 +209,12 @@ class Observer:
     def busy(self) -> bool:
         """Whether something is going on, or will by itself."""
         return bool(self.running) or "claim" in self.ledger
+
+    @property
+    def staged(self) -> Live | None:
+        """The release that the ledger calls staged."""
+        told = self.ledger.get("staged", {}).get("release")
+        return Live(told["snapshot"], int(told["template"]["version"])) if told else None
 
     @property
     def claimant(self) -> Rollout | None:
@@ -304,9 +314,14 @@ class Observer:
     # -- evidence ---------------------------------------------------------------------------------
 
     def _target_changed(self, instance_id: str, target: TargetState) -> None:
+        instance = self.scene.world.ec2.instance(instance_id)
+        snapshot = instance.snapshots.get(DATA_DEVICE, "")
+        if target.state == "healthy":
+            self._serving_since.setdefault(snapshot, self.scene.now)
+        elif not self.scene.serving().get(snapshot):
+            self._serving_since.pop(snapshot, None)
         if target.state == "unhealthy":
-            instance = self.scene.world.ec2.instance(instance_id)
-            self._failed.add(instance.snapshots.get(DATA_DEVICE, ""))
+            self._failed.add(snapshot)
 
     def _alarm_changed(self, name: str, state: str) -> None:
         if name == self.scene.fleet.alarm and state == "ALARM":
@@ -380,8 +395,8 @@ class Observer:
     def _follow_actor(self, actor: Rollout, calls: Sequence[Call]) -> None:
         callers = {one.caller for one in calls}
         if _GATE in callers and actor.snapshot is not None:
-            live = self.live.snapshot
-            found = unfit_because(self.scene, self.setup, actor.snapshot, live)
+            head = self.staged or self.live
+            found = unfit_because(self.scene, self.setup, actor.snapshot, head.snapshot)
             actor.unfit = [one for one in found if not (actor.by_hand and one in WAIVED)]
         if _PREFLIGHT in callers:
             members = self.scene.in_service()
@@ -404,6 +419,11 @@ class Observer:
                 else None
             ),
         )
+
+    def served_for(self, snapshot: str) -> timedelta:
+        """How long a snapshot has had instances in service without a break, the first healthy."""
+        since = self._serving_since.get(snapshot)
+        return self.scene.now - since if since else timedelta(0)
 
     def baked_for(self, refresh: InstanceRefresh) -> timedelta:
         """How long a refresh that is over, or bakes, has been baking."""

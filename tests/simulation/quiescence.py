@@ -57,8 +57,7 @@ def _nothing_was_dropped(world: World) -> Iterator[Violation]:
 
 
 def _fleet_serves(seen: Observer) -> Iterator[Violation]:
-    scene, live = seen.scene, seen.live
-    group = scene.group
+    group = seen.scene.group
     if "claim" in seen.ledger:
         yield Violation("I10", "the claim outlived every rollout", dict(seen.ledger["claim"]))
     for waiting in ("queued", "successor"):
@@ -68,9 +67,19 @@ def _fleet_serves(seen: Observer) -> Iterator[Violation]:
     if group.refresh is not None:
         what = f"no rollout runs and the refresh {group.refresh.id} is {group.refresh.status}"
         yield Violation("end", what)
-    if _in_a_persons_hands(seen):
+    if not _in_a_persons_hands(seen):
+        yield from _is_whole(seen)
+
+
+def _is_whole(seen: Observer) -> Iterator[Violation]:
+    """Every instance serves what is live; of what is staged there is none."""
+    scene, live = seen.scene, seen.live
+    group, serving = scene.group, scene.serving()
+    if seen.staged is not None:
+        if serving:
+            what = f"{seen.staged.snapshot} is staged, has instances, and nobody watches them"
+            yield Violation("end", what, {"serving": serving})
         return
-    serving = scene.serving()
     if set(serving) - {live.snapshot}:
         yield Violation("end", f"{live.snapshot} is live and the fleet serves {serving}")
     snapshot = scene.world.ec2.snapshot(live.snapshot)
@@ -111,9 +120,10 @@ def _newest_is_live(seen: Observer) -> Iterator[Violation]:
     if not dated:
         return
     _, newest = max(dated)
-    if newest == seen.live.snapshot or newest in {one["snapshot"] for one in scene.records()}:
+    head = seen.staged or seen.live
+    if newest == head.snapshot or newest in {one["snapshot"] for one in scene.records()}:
         return
-    if not unfit_because(scene, seen.setup, newest, seen.live.snapshot):
+    if not unfit_because(scene, seen.setup, newest, head.snapshot):
         yield Violation("I7", f"{newest} is newest and fit, and nothing tells why it is not live")
 
 

@@ -40,10 +40,11 @@ def passed_the_gate(seen: Observer, step: Step) -> Iterator[Violation]:
             yield Violation("I1", what, evidence)
 
 
-def refreshed_to_is_fit(_: Observer, step: Step) -> Iterator[Violation]:
+def refreshed_to_is_fit(seen: Observer, step: Step) -> Iterator[Violation]:
     """I1: no refresh is started for a snapshot that did not pass the gate."""
     actor = step.actor
-    if step.refreshes and actor is not None and (actor.unfit is None or actor.unfit):
+    forward = actor is not None and any(_forward(seen, one, actor) for one in step.refreshes)
+    if forward and actor is not None and (actor.unfit is None or actor.unfit):
         why = "; ".join(actor.unfit) if actor.unfit else "no gate ever judged it"
         what = f"{actor.name} started a refresh to {actor.snapshot}, which is unfit: {why}"
         yield Violation("I1", what)
@@ -72,13 +73,7 @@ def _doubts(seen: Observer, actor: Rollout | None, live: Live) -> Iterator[str]:
     if actor is None or actor is not seen.claimant or actor.snapshot != live.snapshot:
         yield "it is not the release of the rollout that holds the claim"
         return
-    refresh = next((one for one in actor.refreshes), None)
-    if refresh is None and live.snapshot in seen.staged:
-        pass  # it was proven by the first instances that the group launched
-    elif refresh is None or refresh.status != SUCCESSFUL:
-        yield f"its refresh is {refresh.status if refresh else 'missing'}"
-    elif seen.baked_for(refresh) < timedelta(seconds=seen.setup.bake):
-        yield f"it baked for {seen.baked_for(refresh)}"
+    yield from _unbaked(seen, actor, live)
     if seen.scene.saved_version != live.version:
         yield f"the group saves version {seen.scene.saved_version}"
     look = actor.look
@@ -87,11 +82,27 @@ def _doubts(seen: Observer, actor: Rollout | None, live: Live) -> Iterator[str]:
         return
     if set(look.serving) != {live.snapshot}:
         yield f"the fleet served {look.serving} at the last look"
-    if look.healthy < max(look.floor, 1):
+    floor = 0 if seen.staged == live else look.floor
+    if look.healthy < max(floor, 1):
         yield f"{look.healthy} instances were healthy at the last look, {look.floor} are the floor"
     if look.alarm == "ALARM":
         yield "the fleet's alarm was firing at the last look"
     yield from unprobed(seen, live)
+
+
+def _unbaked(seen: Observer, actor: Rollout, live: Live) -> Iterator[str]:
+    """What is missing of the bake."""
+    bake = timedelta(seconds=seen.setup.bake)
+    refresh = next((one for one in actor.refreshes), None)
+    if seen.staged == live:
+        # Its first instances prove it, whatever refresh ended before they came.
+        served = seen.served_for(live.snapshot)
+        if served < bake:
+            yield f"its first instances served for {served}"
+    elif refresh is None or refresh.status != SUCCESSFUL:
+        yield f"its refresh is {refresh.status if refresh else 'missing'}"
+    elif seen.baked_for(refresh) < bake:
+        yield f"it baked for {seen.baked_for(refresh)}"
 
 
 def default_is_proven(seen: Observer, _: Step) -> Iterator[Violation]:
@@ -99,11 +110,11 @@ def default_is_proven(seen: Observer, _: Step) -> Iterator[Violation]:
     version = seen.scene.default_version
     if version == seen.live.version:
         return
-    claimant = seen.claimant
+    claimant, staged = seen.claimant, seen.staged
+    if claimant and staged and version == staged.version:
+        return
     refresh = next(iter(claimant.refreshes), None) if claimant else None
     if claimant and refresh and refresh.status == SUCCESSFUL and version in claimant.versions:
-        return
-    if claimant and refresh is None and seen.scene.snapshot_of(version) in seen.staged:
         return
     yield Violation(
         "I5",
@@ -125,7 +136,10 @@ def saved_is_live(seen: Observer, _: Step) -> Iterator[Violation]:
 
 
 def nothing_bad_is_left(seen: Observer, _: Step) -> Iterator[Violation]:
-    """I5: when no rollout runs, newest, default and saved version carry what is live."""
+    """I5: when no rollout runs, newest, default and saved version carry what is live.
+
+    What is staged is saved, and may be the newest; it is not the default.
+    """
     if seen.running or "claim" in seen.ledger:
         return
     scene = seen.scene
@@ -134,15 +148,15 @@ def nothing_bad_is_left(seen: Observer, _: Step) -> Iterator[Violation]:
         "$Default": scene.default_version,
         "the version saved on the group": scene.saved_version,
     }
-    staged = seen.ledger.get("staged")
     used = _used_in_a_persons_hands(seen)
-    if staged is not None:
-        # Saved on a group without instances, and to be proven by its first ones.
-        used.add(int(staged["release"]["template"]["version"]))
+    right = {name: {seen.live.snapshot} for name in names}
+    if seen.staged is not None:
+        right["the newest version"] = {seen.live.snapshot, seen.staged.snapshot}
+        right["the version saved on the group"] = {seen.staged.snapshot}
     left = {
         name: version
         for name, version in names.items()
-        if scene.snapshot_of(version) != seen.live.snapshot and version not in used
+        if scene.snapshot_of(version) not in right[name] and version not in used
     }
     if left:
         yield Violation(
@@ -177,7 +191,9 @@ def _moves_forward(seen: Observer, actor: Rollout | None, live: Live) -> Iterato
     before = true_since(old) if old else None
     if since is None or before is None or since > before or live.snapshot == seen.live.snapshot:
         return
-    if actor is None or not actor.by_hand:
+    asked = any(one.by_hand and one.snapshot == live.snapshot for one in seen.rollouts.values())
+    # A person may have had it staged; its first instances came later.
+    if actor is None or not (actor.by_hand or (asked and seen.staged == live)):
         yield Violation(
             "I8",
             f"{live.snapshot} became live and its data is not newer than that of "
@@ -234,8 +250,11 @@ def begins_on_a_healthy_fleet(seen: Observer, step: Step) -> Iterator[Violation]
 
 
 def _forward(seen: Observer, refresh: InstanceRefresh, actor: Rollout) -> bool:
-    """Whether a refresh replaces instances with the rollout's own snapshot."""
-    if refresh.desired is None:
+    """Whether a refresh replaces instances with the rollout's own snapshot.
+
+    One that watches first instances starts none but back, which may be to the same snapshot.
+    """
+    if refresh.desired is None or actor.watches_first_instances:
         return False
     version = int(refresh.desired.sources[0].version)
     return seen.scene.snapshot_of(version) == actor.snapshot

@@ -12,18 +12,28 @@ from typing import Any
 
 import pytest
 
+from embedded.world.behaviour import Scenario
 from snaproll.aws.launch_templates import LaunchTemplates
-from snaproll.domain import gate, probing
+from snaproll.domain import forward, gate, probing
 from snaproll.domain.checks import Check
 from snaproll.domain.fleet import Fleet
+from snaproll.domain.ledger import FleetState
 from snaproll.domain.probe import Probing, due, hear
 from snaproll.domain.probe_contract import Moment, Occasion
-from snaproll.domain.release import TemplateVersion
+from snaproll.domain.release import Release, TemplateVersion
+from snaproll.domain.staging import stage
 from snaproll.steps import probe as probe_step
+from snaproll.steps import stage as stage_step
+from snaproll.steps import staged as staged_step
 from tests.simulation.dice import schedule_of
 from tests.simulation.play import play
 from tests.simulation.report import timeline
-from tests.simulation.schedule import Schedule
+from tests.simulation.schedule import (
+    CapacityChanges,
+    FleetSetup,
+    Schedule,
+    SnapshotCompletes,
+)
 from tests.simulation.violation import Violation
 
 SEEDS = range(8)
@@ -121,6 +131,60 @@ def test_a_release_that_is_promoted_without_its_probes_last_word_is_found(
     monkeypatch.setattr(probing, "due", before_the_end)
 
     assert next(violations(probed=True)).invariant == "I3"
+
+
+def of_a_fleet_at_zero(scenario: Scenario) -> Schedule:
+    """A fleet without instances gets a snapshot, and is scaled out half an hour later."""
+    return Schedule(
+        seed=1,
+        world_seed=1,
+        fleets=(FleetSetup(capacity=3),),
+        entries=(
+            CapacityChanges(at=0.0, desired=0),
+            SnapshotCompletes(at=900.0, label="snapshot 1", scenario=scenario),
+            CapacityChanges(at=2700.0, desired=3),
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("scenario", "last"), [(Scenario.HEALTHY, "Live"), (Scenario.CORRUPT, "RolledBack")]
+)
+def test_a_fleet_at_zero_is_staged_and_then_watched(scenario: Scenario, last: str) -> None:
+    played = play(of_a_fleet_at_zero(scenario))
+
+    assert played.violation is None, timeline(played)
+    assert played.outcomes() == {"Staged": 1, last: 1}
+
+
+def test_first_instances_that_nobody_lets_bake_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forward, "unproven", lambda *_: None)
+
+    violation = play(of_a_fleet_at_zero(Scenario.HEALTHY)).violation
+
+    assert violation is not None
+    assert violation.invariant == "I3"
+
+
+def test_a_staged_release_that_is_called_live_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stage_and_boast(state: FleetState, release: Release, **details: Any) -> FleetState:
+        return stage(state, release, **details).model_copy(update={"live": release})
+
+    monkeypatch.setattr(stage_step, "stage", stage_and_boast)
+
+    violation = play(of_a_fleet_at_zero(Scenario.HEALTHY)).violation
+
+    assert violation is not None
+    assert violation.invariant == "I3"
+
+
+def test_first_instances_that_nobody_watches_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(staged_step, "name_watch", lambda *asked: asked[-1])
+
+    violation = play(of_a_fleet_at_zero(Scenario.HEALTHY)).violation
+
+    assert violation is not None
+    assert "nobody watches them" in violation.sentence
 
 
 def violations(*, probed: bool = False) -> Iterator[Violation]:

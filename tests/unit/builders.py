@@ -167,6 +167,7 @@ def look(  # noqa: PLR0913 - each is one thing that a look sees, all of them opt
     rollback_reason: str = "",
     percentage: int = 0,
     sections: Mapping[str, Any] | None = None,
+    without_refresh: bool = False,
 ) -> Look:
     """One look at a fleet of four; instances are healthy unless ``health`` says otherwise."""
     instances = [*old, *new]
@@ -194,4 +195,5 @@ def look(  # noqa: PLR0913 - each is one thing that a look sees, all of them opt
         started=started,
         now=at,
         taken_out=taken_out or {},
+        without_refresh=without_refresh,
     )

@@ -29,6 +29,16 @@ def shown(
     )
 
 
+def test_a_fleet_without_instances_would_have_the_release_staged() -> None:
+    told = preview(
+        fleet(), snapshot=SNAPSHOT, capacity=0, gate=PASSED, preflight=PASSED, target=TARGET
+    )
+
+    assert "would be staged on fleet sec-prod, which has no instances" in told.message
+    assert "its first ones are watched" in told.changes[1]
+    assert told.steps == []
+
+
 @pytest.mark.parametrize(
     ("checkpoints", "capacity", "instances"),
     [

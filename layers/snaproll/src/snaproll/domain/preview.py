@@ -90,9 +90,14 @@ def preview(
     ready = gate.passed and preflight.passed
     source = str(target.template) if target else "the group's launch template version"
     was = (target.snapshot if target else None) or "no snapshot"
-    verdict = (
+    would = (
         f"would be rolled out to {counted(capacity, 'instance')} of fleet {fleet.name} in about "
         f"{format_duration(estimate)}"
+        if capacity
+        else f"would be staged on fleet {fleet.name}, which has no instances"
+    )
+    verdict = (
+        would
         if ready
         else f"would not be rolled out to fleet {fleet.name}: "
         + " ".join(report.message for report in (gate, preflight) if not report.passed)
@@ -129,6 +134,9 @@ def _changes(fleet: Fleet, *, snapshot: str, was: str, source: str, capacity: in
     instances = (
         f"{counted(capacity, 'instance')} of {fleet.policy.auto_scaling_group} are replaced, "
         f"with never fewer than {fleet.policy.refresh.floor(capacity)} healthy."
+        if capacity
+        else f"{fleet.policy.auto_scaling_group} has no instances: it saves the new version, and "
+        f"its first ones are watched for a bake of {format_duration(fleet.policy.refresh.bake)}."
     )
     proven = (
         f"Once it is proven, the group and the launch template's default name the new version, "

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from snaproll.aws.launch_templates import VersionContents
 from snaproll.aws.ledger import Change
 from snaproll.contracts import DiscardRequest, Recorded, TemplateRequest, TemplateUpdated
 from snaproll.domain.claims import note_intent
+from snaproll.domain.group import Group
 from snaproll.domain.ledger import FleetState
-from snaproll.domain.release import Release
+from snaproll.domain.release import Release, TemplateVersion
 from snaproll.domain.snapshot import data_time
 from snaproll.domain.wording import listed
 from snaproll.errors import NotYetVisibleError, TemplateRefusedError, VersionInUseError
 from snaproll.runtime import Runtime
 from snaproll.steps.claim import prove, proven
 from snaproll.steps.snapshot import data_time_of
+
+_MARK = "snaproll: "
+"""How the description of a version begins that snaproll made."""
 
 
 def update_launch_template(request: TemplateRequest, runtime: Runtime) -> TemplateUpdated:
@@ -41,7 +46,7 @@ def update_launch_template(request: TemplateRequest, runtime: Runtime) -> Templa
         policy.data_device,
         rollout.snapshot,
         token=f"{rollout.fleet}-{rollout.snapshot}-{source.version}-{rollout.fence}",
-        note=f"snaproll: {rollout.snapshot} for {rollout.fleet}, from version {source.version}",
+        note=_note(rollout.fleet, rollout.snapshot, source),
     )
     candidate = Release(
         snapshot=rollout.snapshot, template=version, data_time=data_time(snapshot).at
@@ -79,9 +84,7 @@ def delete_template_version(request: DiscardRequest, runtime: Runtime) -> Record
     policy = rollout.policy
     group = runtime.groups.get(policy.auto_scaling_group)
     if group is not None:
-        users = [one.id for one in group.instances if one.version == discarded]
-        if group.saved == discarded:
-            users.append(f"the group {group.name}")
+        users = _users(group, discarded)
         if users:
             raise VersionInUseError(f"{discarded} is still used by {listed(users)}.")
     prove(rollout, runtime)
@@ -92,9 +95,7 @@ def delete_template_version(request: DiscardRequest, runtime: Runtime) -> Record
     if template.default_version == discarded.version:
         runtime.templates.set_default(request.target.template)
     runtime.templates.delete(discarded)
-    newest = runtime.templates.newest(discarded.template_id)
-    if newest is not None and newest.version == discarded:
-        raise NotYetVisibleError(f"{discarded} was just deleted, and is still to be seen.")
+    newest = _newest_but_leftovers(request, group, runtime)
     snapshot = request.candidate.snapshot
     if newest is None or newest.version == request.target.template:
         # What the fleet went back to, which may be launched even if it has the same snapshot.
@@ -105,6 +106,44 @@ def delete_template_version(request: DiscardRequest, runtime: Runtime) -> Record
             f"made by this rollout. Delete it, or $Latest brings that snapshot back."
         )
     return Recorded(message=f"{discarded} was deleted.")
+
+
+def _users(group: Group, version: TemplateVersion) -> list[str]:
+    """Who uses a version: instances in whatever state, and the group that saves it."""
+    users = [one.id for one in group.instances if one.version == version]
+    return [*users, f"the group {group.name}"] if group.saved == version else users
+
+
+def _newest_but_leftovers(
+    request: DiscardRequest, group: Group | None, runtime: Runtime
+) -> VersionContents | None:
+    """The newest version, once what earlier rollouts had to leave behind is deleted as well.
+
+    A release that was staged and replaced by a newer one may have been in use by a last instance
+    then. When the newer one goes, ``$Latest`` must not bring that one back.
+    """
+    fleet, deleted = request.rollout.fleet, [request.candidate.template]
+    state = runtime.ledger.state(fleet)
+    known = (request.target, state.live, state.previous, state.saved)
+    kept = [one.template for one in known if one and one.template not in deleted]
+    while True:
+        newest = runtime.templates.newest(request.candidate.template.template_id)
+        if newest is None or newest.version in kept or not _made_for(fleet, newest):
+            return newest
+        if newest.version in deleted:
+            raise NotYetVisibleError(f"{newest.version} was just deleted, and is still to be seen.")
+        if group is not None and _users(group, newest.version):
+            return newest
+        runtime.templates.delete(newest.version)
+        deleted.append(newest.version)
+
+
+def _note(fleet: str, snapshot: str, source: TemplateVersion) -> str:
+    return f"{_MARK}{snapshot} for {fleet}, from version {source.version}"
+
+
+def _made_for(fleet: str, contents: VersionContents) -> bool:
+    return contents.note.startswith(_MARK) and f" for {fleet}, from version " in contents.note
 
 
 def _unpublish(request: DiscardRequest, runtime: Runtime) -> None:
