@@ -28,7 +28,7 @@ USES     := $(BUILD)/uses
 TRANSLATED := $(BUILD)/template.translated.json
 TEMPLATES  := template.yaml fleet/template.yaml
 SCRIPTS    := fleet/user-data.sh .ci/run .ci/find-python
-DEFINITION := statemachines/rollout.asl.yaml
+DEFINITIONS := $(sort $(wildcard statemachines/*.asl.yaml))
 
 # Stamps: an environment is as new as the lock that it was installed from.
 DEV  := $(VENV)/.installed
@@ -140,8 +140,8 @@ check-templates: $(DEV) $(SAM) $(TRANSLATED) $(TEMPLATES) ## Check the templates
 	$(SAM_VENV)/bin/sam validate --lint --template template.yaml
 
 .PHONY: check-definition
-check-definition: $(NODE) $(DEFINITION) ## Check the state machine definition (needs Node)
-	.ci/node/node_modules/.bin/asl-validator --yaml-path $(DEFINITION)
+check-definition: $(NODE) $(DEFINITIONS) ## Check the state machine definitions (needs Node)
+	.ci/node/node_modules/.bin/asl-validator $(foreach file,$(DEFINITIONS),--yaml-path $(file))
 
 .PHONY: scan
 scan: $(SCAN) $(TRANSLATED) ## Scan the templates for insecure settings

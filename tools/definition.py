@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import yaml
 
-ROLLOUT: Final = Path(__file__).parents[1] / "statemachines" / "rollout.asl.yaml"
+FOLDER: Final = Path(__file__).parents[1] / "statemachines"
+ROLLOUT: Final = FOLDER / "rollout.asl.yaml"
 
 States = dict[str, dict[str, Any]]
 
@@ -32,6 +33,12 @@ def read(path: Path = ROLLOUT) -> dict[str, Any]:
     """Read a definition in YAML."""
     definition: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
     return definition
+
+
+def machines() -> dict[str, Path]:
+    """Every state machine's definition, by the machine's name."""
+    suffix = ".asl.yaml"
+    return {path.name.removesuffix(suffix): path for path in sorted(FOLDER.glob(f"*{suffix}"))}
 
 
 def expression(text: str) -> str:

@@ -7,12 +7,18 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from pydantic import BaseModel
+
 from snaproll.domain.fleet import FleetPolicy
 from snaproll.domain.probe_contract import ProbeAnswer, ProbeRequest
-from tools.definition import Transition, read, transitions
+from snaproll.domain.writer import WriterPolicy
+from snaproll.publish_contracts import MaterializedDetail
+from tools.definition import Transition, machines, read, transitions
 from tools.fleet import parameters_page
 
 DOCS: Final = Path(__file__).parents[1] / "docs"
@@ -22,15 +28,15 @@ _FROM_ANY_STEP: Final = Transition(source="", target="Superseded", on="ClaimLost
 """Ways like this one, from every step that acts, would hide the others: a note tells of them."""
 
 
-def rollout_states() -> str:
-    """A page with the rollout's states: a Mermaid diagram, and what each state is for."""
-    definition = read()
-    return f"""# The states of a rollout
+def states_page(machine: str) -> str:
+    """A page with a machine's states: a Mermaid diagram, and what each state is for."""
+    definition = read(machines()[machine])
+    return f"""# The states of a {machine}
 
 {definition["Comment"].strip()}
 
-*Made from `statemachines/rollout.asl.yaml` by `make docs`.* A mark ✗ goes before the error that is
-caught on the way. An error that is caught nowhere fails the execution where it happened, and a
+*Made from `statemachines/{machine}.asl.yaml` by `make docs`.* A mark ✗ goes before the error that
+is caught on the way. An error that is caught nowhere fails the execution where it happened, and a
 redrive continues there.
 
 ```mermaid
@@ -81,15 +87,10 @@ def _table(states: dict[str, dict[str, Any]]) -> str:
     return "\n".join(["| state | type | what it is for |", "|---|---|---|", *rows])
 
 
-def fleet_schema() -> str:
-    """The JSON Schema of a fleet parameter."""
+def schema(model: type[BaseModel]) -> str:
+    """The JSON Schema of a parameter, an event's detail or a question."""
     # In this mode defaults are written as people write them: 10m, not PT10M.
-    return _schema(FleetPolicy.model_json_schema(mode="serialization"))
-
-
-def probe_request_schema() -> str:
-    """The JSON Schema of what a probe is asked."""
-    return _schema(ProbeRequest.model_json_schema(mode="serialization"))
+    return _schema(model.model_json_schema(mode="serialization"))
 
 
 def probe_answer_schema() -> str:
@@ -102,12 +103,14 @@ def _schema(schema: dict[str, Any]) -> str:
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
-PAGES: Final = {
-    "rollout-states.md": rollout_states,
+PAGES: Final[dict[str, Callable[[], str]]] = {
+    **{f"{machine}-states.md": partial(states_page, machine) for machine in machines()},
     "fleet-parameters.md": parameters_page,
-    "fleet-schema.json": fleet_schema,
-    "probe-request-schema.json": probe_request_schema,
+    "fleet-schema.json": partial(schema, FleetPolicy),
+    "probe-request-schema.json": partial(schema, ProbeRequest),
     "probe-answer-schema.json": probe_answer_schema,
+    "writer-schema.json": partial(schema, WriterPolicy),
+    "data-materialized-schema.json": partial(schema, MaterializedDetail),
 }
 """What is made, by its name under docs/."""
 

@@ -39,16 +39,22 @@ def _around(
         known = warm.get(spec.name)
         if known is not None and known[0] is spec:
             return known[1]
-        session = direct.DirectSession(
-            world,
-            spec.logical_id,
-            direct.SDK_ATTEMPTS,
-            check_replies=check_replies,
-            check_requests=check_requests,
-            role=spec.role_arn,
-        )
+
+        def calling(attempts: int) -> direct.DirectSession:
+            return direct.DirectSession(
+                world,
+                spec.logical_id,
+                attempts,
+                check_replies=check_replies,
+                check_requests=check_requests,
+                role=spec.role_arn,
+            )
+
         made = Runtime(
-            settings=settings.from_env(os.environ), client=session.client, now=world.clock.now
+            settings=settings.from_env(os.environ),
+            client=calling(direct.SDK_ATTEMPTS).client,
+            client_once=calling(1).client,
+            now=world.clock.now,
         )
         warm[spec.name] = (spec, made)
         return made

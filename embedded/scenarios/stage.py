@@ -48,7 +48,7 @@ class Stage:
     """A world, the deployed control plane, and the means to play with them.
 
     ``check_replies`` and ``check_requests`` hold each modelled reply, and each request, against
-    botocore's shapes, at some cost.
+    botocore's shapes, at some cost. ``parameters`` are given to the control plane's stack.
     """
 
     def __init__(
@@ -57,6 +57,7 @@ class Stage:
         *,
         check_replies: bool = True,
         check_requests: bool = True,
+        parameters: Mapping[str, str] | None = None,
     ) -> None:
         self.world = world or World()
         self.session = direct.session(
@@ -66,7 +67,11 @@ class Stage:
         self.stack: Stack = deploy(
             self.world,
             TEMPLATE,
-            {"Environment": ENVIRONMENT, "NotificationEmail": "oncall@example.com"},
+            {
+                "Environment": ENVIRONMENT,
+                "NotificationEmail": "oncall@example.com",
+                **(parameters or {}),
+            },
         )
         self.fleets: dict[str, StagedFleet] = {}
 

@@ -21,8 +21,8 @@ from embedded.world.eventbridge import EventBridge
 from embedded.world.faults import Call, Faults
 from embedded.world.kms import KeyManagement
 from embedded.world.messaging import Notifications, Queues
+from embedded.world.run_command import SystemsManager
 from embedded.world.service import Params, Reply, Service
-from embedded.world.ssm import ParameterStore
 from embedded.world.staleness import Staleness
 
 _Done = TypeVar("_Done")
@@ -70,7 +70,7 @@ class World:
         self.elbv2 = ElasticLoadBalancing(self)
         self.cloudwatch = CloudWatch(self)
         self.autoscaling = AutoScaling(self)
-        self.ssm = ParameterStore(self)
+        self.ssm = SystemsManager(self)
         self.dynamodb = DynamoDB(self)
         self.sns = Notifications(self)
         self.sqs = Queues(self)

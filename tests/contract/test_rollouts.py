@@ -26,6 +26,7 @@ def bind_to(door: Door, listener: Listener) -> None:
         runtime = Runtime(
             settings=settings.from_env(os.environ),
             client=listener.client,
+            client_once=listener.client,
             now=door.world.clock.now,
         )
         with use(runtime):

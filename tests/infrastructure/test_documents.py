@@ -20,8 +20,9 @@ def test_the_page_is_current(name: str) -> None:
     assert committed == PAGES[name](), f"docs/{name} is out of date: run 'make docs'"
 
 
-def test_the_schema_allows_its_own_defaults() -> None:
-    schema = json.loads((DOCS / "fleet-schema.json").read_text(encoding="utf-8"))
+@pytest.mark.parametrize("name", ["fleet-schema.json", "writer-schema.json"])
+def test_the_schema_allows_its_own_defaults(name: str) -> None:
+    schema = json.loads((DOCS / name).read_text(encoding="utf-8"))
     given = [one for one in objects(schema) if {"pattern", "default"} <= one.keys()]
 
     texts = [one for one in given if one["default"] is not None]

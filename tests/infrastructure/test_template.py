@@ -12,7 +12,7 @@ from typing import Any, Final
 import pytest
 
 from embedded.translate import translate
-from tools.definition import read
+from tools.definition import machines, read
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "layers" / "snaproll" / "src" / "snaproll"
@@ -28,6 +28,7 @@ WITHOUT_RESOURCE: Final = {
     "ec2:DescribeLaunchTemplateVersions": TAKES_NO_RESOURCE,
     "ec2:DescribeLaunchTemplates": TAKES_NO_RESOURCE,
     "ec2:DescribeSnapshots": TAKES_NO_RESOURCE,
+    "ec2:DescribeVolumes": TAKES_NO_RESOURCE,
     "elasticloadbalancing:DescribeTargetHealth": TAKES_NO_RESOURCE,
     "logs:CreateLogDelivery": TAKES_NO_RESOURCE,
     "logs:DeleteLogDelivery": TAKES_NO_RESOURCE,
@@ -37,6 +38,7 @@ WITHOUT_RESOURCE: Final = {
     "logs:ListLogDeliveries": TAKES_NO_RESOURCE,
     "logs:PutResourcePolicy": TAKES_NO_RESOURCE,
     "logs:UpdateLogDelivery": TAKES_NO_RESOURCE,
+    "ssm:GetCommandInvocation": TAKES_NO_RESOURCE,
 }
 """Actions that may be allowed on ``*``, with the reason."""
 
@@ -46,6 +48,9 @@ SPEAKS_OF_MOVING_VERSIONS: Final = {
     "steps/template.py": "tells people what a version left behind would do",
 }
 """Modules that may hold ``$Latest`` or ``$Default`` in a string, with the reason."""
+
+LOOK_AT_ALL: Final = {"ReconcileFleetsFunction", "RecoverPublishFunction"}
+"""Functions that a schedule runs, and whose work grows with the environment."""
 
 NAMES: Final = {
     "AlarmName",
@@ -57,12 +62,17 @@ NAMES: Final = {
     "TopicName",
 }
 
+CALLING_HOOKS: Final = {"QuiesceWriterFunctionRole", "ResumeWriterFunctionRole"}
 PROBES: Final = {
     "Fn::Sub": "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}"
     ":function:${ProbeFunctionPrefix}${Environment}-*"
 }
 
 Resource = dict[str, Any]
+
+each_machine = pytest.mark.parametrize(
+    "machine_id", [f"{name.capitalize()}StateMachine" for name in machines()]
+)
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +102,8 @@ def statements(resources: dict[str, Resource]) -> Iterator[tuple[str, dict[str, 
     for role, properties in of_type(resources, "AWS::IAM::Role").items():
         for policy in properties["Policies"]:
             for statement in policy["PolicyDocument"]["Statement"]:
-                yield role, statement
+                # One that stands under a condition is looked at as if the condition held.
+                yield role, statement["Fn::If"][1] if "Fn::If" in statement else statement
 
 
 def logical_id(folder: str) -> str:
@@ -164,14 +175,15 @@ def test_every_log_group_keeps_its_logs_for_a_set_time(resources: dict[str, Reso
 def test_a_function_gives_up_before_its_state_does(resources: dict[str, Resource]) -> None:
     waits = [
         state["TimeoutSeconds"]
-        for state in read()["States"].values()
+        for path in machines().values()
+        for state in read(path)["States"].values()
         if isinstance(state.get("TimeoutSeconds"), int)
     ]
 
     assert waits
     for name, function in of_type(resources, "AWS::Lambda::Function").items():
-        # The comparison of all fleets is no state of the rollout, and may take its time.
-        assert name == "ReconcileFleetsFunction" or function["Timeout"] < min(waits)
+        # Those that look at all fleets or writers are no states, and may take their time.
+        assert name in LOOK_AT_ALL or function["Timeout"] < min(waits)
 
 
 # -- asynchronous edges ---------------------------------------------------------------------------
@@ -223,7 +235,10 @@ def test_an_event_that_a_function_fails_on_goes_to_a_queue(resources: dict[str, 
         "DispatchSnapshotFunction",
         "IndexFleetFunction",
         "ReconcileFleetsFunction",
+        "RecoverPublishFunction",
         "RecoverRolloutFunction",
+        "RequestPublishFunction",
+        "SignalPublishFunction",
         "SignalRolloutFunction",
     }
     for function in invoked:
@@ -302,10 +317,70 @@ def test_a_fleet_is_changed_only_where_it_opted_in_to_this_environment(
     assert [statement for statement in on_fleets if statement["Condition"] != opted_in] == []
 
 
-def test_the_machine_may_invoke_the_functions_that_it_names_probes_and_no_other(
+def test_a_snapshot_is_taken_only_of_what_opted_in_and_tagged_only_at_its_creation(
     resources: dict[str, Resource],
 ) -> None:
-    machine = resources["RolloutStateMachine"]["Properties"]
+    taking = [
+        (action, json.dumps(statement["Resource"]), statement["Condition"])
+        for role, statement in statements(resources)
+        if role == "TakeSnapshotFunctionRole"
+        for action in listed(statement["Action"])
+        if action.startswith("ec2:Create")
+    ]
+    environment = {"Ref": "Environment"}
+
+    assert [
+        (action, "snapshot" if "snapshot/*" in where else "volume", condition)
+        for action, where, condition in taking
+    ] == [
+        (
+            "ec2:CreateSnapshot",
+            "volume",
+            {
+                "StringEquals": {"aws:ResourceTag/snaproll:environment": environment},
+                "Null": {"aws:ResourceTag/snaproll:writer": "false"},
+            },
+        ),
+        (
+            "ec2:CreateSnapshot",
+            "snapshot",
+            {
+                "StringEquals": {"aws:RequestTag/snaproll:environment": environment},
+                "Null": {"aws:RequestTag/snaproll:writer": "false"},
+            },
+        ),
+        (
+            "ec2:CreateTags",
+            "snapshot",
+            {
+                "StringEquals": {"ec2:CreateAction": "CreateSnapshot"},
+                "ForAnyValue:StringEquals": {"aws:TagKeys": "snaproll:publish"},
+            },
+        ),
+    ]
+
+
+def test_a_hook_is_known_by_its_name_and_called_only_to_stop_a_writer_or_to_let_it_go(
+    resources: dict[str, Resource],
+) -> None:
+    hooks = [
+        (role, statement["Action"], json.dumps(statement["Resource"]))
+        for role, statement in statements(resources)
+        if "${QuiesceHookPrefix}${Environment}-*" in json.dumps(statement["Resource"])
+    ]
+
+    assert sorted({(role, action) for role, action, _ in hooks}) == [
+        (role, action)
+        for role in sorted(CALLING_HOOKS)
+        for action in ("lambda:InvokeFunction", "ssm:SendCommand")
+    ]
+
+
+@each_machine
+def test_the_machine_may_invoke_the_functions_that_it_names_probes_and_no_other(
+    resources: dict[str, Resource], machine_id: str
+) -> None:
+    machine = resources[machine_id]["Properties"]
     named = {target_of(value) for value in machine["DefinitionSubstitutions"].values()}
     allowed = [
         function
@@ -315,18 +390,21 @@ def test_the_machine_may_invoke_the_functions_that_it_names_probes_and_no_other(
     ]
     probes = [function for function in allowed if "Fn::Sub" in function]
 
-    assert probes == [PROBES]
+    assert probes == ([PROBES] if machine_id == "RolloutStateMachine" else [])
     assert {target_of(function) for function in allowed if function not in probes} == named
 
 
 def test_nobody_but_the_machine_may_invoke_a_probe_and_who_looks_for_one_sees_no_other_function(
     resources: dict[str, Resource],
 ) -> None:
-    machine = target_of(resources["RolloutStateMachine"]["Properties"]["RoleArn"])
+    invoking = {
+        target_of(machine["RoleArn"])
+        for machine in of_type(resources, "AWS::StepFunctions::StateMachine").values()
+    }
     on_functions = [
         (role, statement)
         for role, statement in statements(resources)
-        if role != machine
+        if role not in invoking | CALLING_HOOKS
         if any(action.startswith("lambda:") for action in listed(statement["Action"]))
     ]
 
@@ -342,10 +420,20 @@ def test_nobody_but_the_machine_may_invoke_a_probe_and_who_looks_for_one_sees_no
 # -- the state machine ----------------------------------------------------------------------------
 
 
+def test_every_definition_is_that_of_a_machine(resources: dict[str, Resource]) -> None:
+    used = [
+        machine["DefinitionS3Location"]["Key"]
+        for machine in of_type(resources, "AWS::StepFunctions::StateMachine").values()
+    ]
+
+    assert sorted(used) == [f"statemachines/{path.name}" for path in machines().values()]
+
+
+@each_machine
 def test_each_placeholder_of_the_definition_stands_for_the_function_of_its_name(
-    resources: dict[str, Resource],
+    resources: dict[str, Resource], machine_id: str
 ) -> None:
-    machine = resources["RolloutStateMachine"]["Properties"]
+    machine = resources[machine_id]["Properties"]
     text = (ROOT / machine["DefinitionS3Location"]["Key"]).read_text(encoding="utf-8")
     functions = of_type(resources, "AWS::Lambda::Function")
 
@@ -356,8 +444,11 @@ def test_each_placeholder_of_the_definition_stands_for_the_function_of_its_name(
         assert name in functions
 
 
-def test_the_machine_logs_everything_and_is_traced(resources: dict[str, Resource]) -> None:
-    machine = resources["RolloutStateMachine"]["Properties"]
+@each_machine
+def test_the_machine_logs_everything_and_is_traced(
+    resources: dict[str, Resource], machine_id: str
+) -> None:
+    machine = resources[machine_id]["Properties"]
     (destination,) = machine["LoggingConfiguration"]["Destinations"]
 
     assert machine["LoggingConfiguration"]["Level"] == "ALL"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from embedded.scenarios.stage import Stage, StagedFleet
+from embedded.scenarios.writers import Publishing
 from tests.integration.seen import Seen
 
 MAIL = "oncall@example.com"
@@ -28,3 +29,9 @@ def fleet(stage: Stage) -> StagedFleet:
 def seen(stage: Stage, fleet: StagedFleet) -> Seen:
     """What anybody can see of that fleet; changes are counted from here on."""
     return Seen(stage, fleet)
+
+
+@pytest.fixture
+def publishing(stage: Stage) -> Publishing:
+    """What publishes the data of writers on that stage."""
+    return Publishing(stage)

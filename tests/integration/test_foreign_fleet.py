@@ -94,7 +94,12 @@ def call_through(door: Door) -> None:
 
     @contextmanager
     def around(_: FunctionSpec) -> Iterator[None]:
-        runtime = Runtime(settings.from_env(os.environ), door.client, door.world.clock.now)
+        runtime = Runtime(
+            settings=settings.from_env(os.environ),
+            client=door.client,
+            client_once=door.client,
+            now=door.world.clock.now,
+        )
         with use(runtime):
             yield
 

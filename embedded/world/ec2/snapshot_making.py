@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from embedded.world.world import World
 
 MULTI_VOLUME = "EBS Multi-Volume Snapshots Completion Status"
+PACE = timedelta(seconds=15)
+"""Between two snapshots of one volume while the first is pending (EC2 API reference, "Error codes",
+SnapshotCreationPerVolumeRateExceeded)."""
 KEY_NOT_ACCESSIBLE = "Given key ID is not accessible"
 """The state message of a copy whose key cannot be used."""
 
@@ -128,10 +131,27 @@ class SnapshotMaking(Service):
         refuse_dry_run(params)
         _refuse_places(params, "OutpostArn", "Location")
         volume = self._volumes.get(params["VolumeId"])
+        self._check_pace(volume)
         snapshot = self._of_volume(volume, params, requested_tags(params, "snapshot"))
         cause, self._failure = self._failure, None
         self._finish_later([snapshot], cause, lambda: self._announce(snapshot, cause=cause or ""))
         return describe(snapshot, self.world.clock.now())
+
+    def _check_pace(self, volume: Volume) -> None:
+        now = self.world.clock.now()
+        if any(
+            one.volume_id == volume.id and one.state == "pending" and now - one.start_time < PACE
+            for one in self._store.all()
+        ):
+            raise AwsError(
+                "SnapshotCreationPerVolumeRateExceeded",
+                "The maximum per volume CreateSnapshot request rate has been exceeded. Use an "
+                "increasing or variable sleep interval between requests.",
+            )
+        if volume.state not in ("available", "in-use"):
+            raise AwsError(
+                "IncorrectState", f"Volume {volume.id} is in the state '{volume.state}'."
+            )
 
     @operation("CreateSnapshots")
     def create_snapshots(self, params: Params) -> Reply:

@@ -111,6 +111,10 @@ class SnapshotStore:
         self._by_id[snapshot.id] = snapshot
         return snapshot
 
+    def all(self) -> list[Snapshot]:
+        """Every snapshot, whoever owns it."""
+        return list(self._by_id.values())
+
     def remove(self, snapshot_id: str) -> None:
         """Forget a snapshot; what refers to it is left dangling, as on AWS."""
         self._by_id.pop(snapshot_id, None)

@@ -63,11 +63,19 @@ class UnknownFleetError(InputError):
     """No fleet of this name is configured in this environment."""
 
 
+class InvalidWriterConfigurationError(InputError):
+    """A writer parameter that does not follow the schema."""
+
+
+class UnknownWriterError(InputError):
+    """No writer of this name is configured in this environment."""
+
+
 class NoEligibleSnapshotError(InputError):
     """The fleet's selection rule finds no snapshot to roll to."""
 
 
-# -- Decisions of the protocol: the rollout definition catches these ------------------------------
+# -- Decisions of the protocol: the definitions catch these ---------------------------------------
 
 
 class ProtocolError(SnaprollError):
@@ -83,7 +91,7 @@ class FleetBusyError(ProtocolError):
 
 
 class ClaimLostError(ProtocolError):
-    """The rollout no longer holds its fleet's claim and must change nothing more."""
+    """An execution no longer holds its fleet's or writer's claim and must change nothing more."""
 
 
 class RolloutStoppedError(ProtocolError):
@@ -108,6 +116,14 @@ class RefreshRefusedError(ProtocolError):
 
 class RefreshInProgressError(RefreshRefusedError):
     """A refresh of the group is active already; steps find out whose, so that none lets it out."""
+
+
+class WriterNotQuiescedError(ProtocolError):
+    """The writer does not stand still, or not long enough for a snapshot to begin."""
+
+
+class SnapshotRefusedError(ProtocolError):
+    """EC2 refuses to take a snapshot of the writer's volume."""
 
 
 # -- Needs a person or a deployment ---------------------------------------------------------------

@@ -24,6 +24,7 @@ from snaproll.aws.events import Announcements
 from snaproll.aws.executions import Executions
 from snaproll.aws.fleets import Fleets
 from snaproll.aws.groups import Groups
+from snaproll.aws.hooks import Hooks
 from snaproll.aws.index import Index
 from snaproll.aws.instances import Instances
 from snaproll.aws.keys import Keys
@@ -33,6 +34,9 @@ from snaproll.aws.live import LiveParameters
 from snaproll.aws.probes import Probes
 from snaproll.aws.refreshes import Refreshes
 from snaproll.aws.snapshots import Snapshots
+from snaproll.aws.volumes import RegistryTables, Volumes
+from snaproll.aws.writer_ledger import WriterLedger
+from snaproll.aws.writers import Writers
 from snaproll.errors import InvalidRequestError
 from snaproll.explain import explain
 
@@ -44,6 +48,8 @@ SDK = Config(
     retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=3, read_timeout=10
 )
 """The SDK's own retries stay short: the state machine retries whole steps with back-off."""
+SDK_ONCE = SDK.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
+"""For calls that must not be made twice and take no client token."""
 
 _Request = TypeVar("_Request", bound=BaseModel)
 
@@ -52,17 +58,49 @@ _Request = TypeVar("_Request", bound=BaseModel)
 class Runtime:
     """Everything that a step reaches the outside world by.
 
-    ``client`` gives the SDK client of a service; ``now`` gives the present instant in UTC.
+    ``client`` gives the SDK client of a service, ``client_once`` one that makes a single try of
+    each call; ``now`` gives the present instant in UTC.
     """
 
     settings: settings.Settings
     client: Callable[[str], Any]
+    client_once: Callable[[str], Any]
     now: Callable[[], datetime]
 
     @cached_property
     def snapshots(self) -> Snapshots:
         """EBS snapshots."""
         return Snapshots(self.client("ec2"))
+
+    @cached_property
+    def snapshot_making(self) -> Snapshots:
+        """EBS snapshots, by a client that never makes a call twice."""
+        return Snapshots(self.client_once("ec2"))
+
+    @cached_property
+    def volumes(self) -> Volumes:
+        """EBS volumes."""
+        return Volumes(self.client("ec2"))
+
+    @cached_property
+    def registries(self) -> RegistryTables:
+        """Tables in which instances register."""
+        return RegistryTables(self.client("dynamodb"))
+
+    @cached_property
+    def hooks(self) -> Hooks:
+        """Quiesce hooks."""
+        return Hooks(self.client("lambda"), self.client("ssm"))
+
+    @cached_property
+    def writers(self) -> Writers:
+        """Writer parameters."""
+        return Writers(self.client("ssm"), self.settings.environment)
+
+    @cached_property
+    def writer_ledger(self) -> WriterLedger:
+        """What the ledger holds of writers."""
+        return WriterLedger(self.client("dynamodb"), self.settings.ledger_table)
 
     @cached_property
     def keys(self) -> Keys:
@@ -126,7 +164,7 @@ class Runtime:
 
     @cached_property
     def executions(self) -> Executions:
-        """Executions of the rollout."""
+        """Executions of the state machines."""
         return Executions(self.client("stepfunctions"))
 
     def stop_reason(self) -> str | None:
@@ -187,9 +225,18 @@ def _client(service: str) -> Any:
 
 
 @cache
+def _client_once(service: str) -> Any:
+    make: Any = boto3.client
+    return make(service, config=SDK_ONCE)
+
+
+@cache
 def _on_lambda() -> Runtime:
     return Runtime(
-        settings=settings.from_env(os.environ), client=_client, now=lambda: datetime.now(UTC)
+        settings=settings.from_env(os.environ),
+        client=_client,
+        client_once=_client_once,
+        now=lambda: datetime.now(UTC),
     )
 
 

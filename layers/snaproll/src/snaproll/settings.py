@@ -18,6 +18,8 @@ class Settings(Value):
     ledger_table: str = Field(alias="SNAPROLL_LEDGER_TABLE", min_length=1)
     rollout_machine: str = Field(alias="SNAPROLL_ROLLOUT_MACHINE", default="")
     """ARN of the rollout state machine; set only where executions are started."""
+    publish_machine: str = Field(alias="SNAPROLL_PUBLISH_MACHINE", default="")
+    """ARN of the publish state machine."""
     probe_prefix: str = Field(alias="SNAPROLL_PROBE_PREFIX", default="")
     """What the names of probes begin with; set only where they are looked for."""
 

@@ -1,4 +1,4 @@
-"""Executions of the rollout state machine."""
+"""Executions of the state machines."""
 
 from __future__ import annotations
 

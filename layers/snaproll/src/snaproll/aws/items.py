@@ -36,8 +36,10 @@ def plain(item: Mapping[str, Any]) -> dict[str, Any]:
     return {name: deserialize(value) for name, value in item.items() if name not in ("pk", "sk")}
 
 
-def parsed(model: type[Model], content: dict[str, Any], fleet: str) -> Model:
+def parsed(model: type[Model], content: dict[str, Any], name: str, *, of: str = "fleet") -> Model:
     """A model from an item's attributes, upgraded when the version before wrote it.
+
+    ``name`` and ``of`` say for people whose item it is.
 
     Raises
     ------
@@ -49,12 +51,12 @@ def parsed(model: type[Model], content: dict[str, Any], fleet: str) -> Model:
     except KeyError:
         version = content.get("schema_version")
         raise LedgerUnreadableError(
-            f"A ledger item of fleet {fleet} has schema version {version}; this version of "
+            f"A ledger item of {of} {name} has schema version {version}; this version of "
             f"snaproll reads {SCHEMA} and the one before. Deploy the version that wrote it, or a "
             f"newer one."
         ) from None
     except ValidationError as error:
-        raise LedgerUnreadableError(explain(f"A ledger item of fleet {fleet}", error)) from error
+        raise LedgerUnreadableError(explain(f"A ledger item of {of} {name}", error)) from error
 
 
 def condition_failed(error: SdkError) -> bool:

@@ -7,12 +7,25 @@ from typing import TYPE_CHECKING
 
 from snaproll.aws.refusals import SDK_ERRORS, code_of, named, named_errors
 from snaproll.domain.snapshot import Snapshot, was_copied
+from snaproll.domain.tags import PUBLISH
+from snaproll.errors import SnapshotRefusedError, ThrottledError
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_ec2.type_defs import FilterTypeDef, SnapshotTypeDef
 
 _GONE = frozenset({"InvalidSnapshot.NotFound", "InvalidSnapshotID.Malformed"})
+_REFUSED = frozenset(
+    {"IncorrectState", "InvalidVolume.NotFound", "SnapshotLimitExceeded", "TagLimitExceeded"}
+)
+_TOO_MANY = frozenset(
+    {
+        "ConcurrentSnapshotLimitExceeded",
+        "PendingSnapshotLimitExceeded",
+        # Two within 15 s of one volume (EC2 API reference, "Error codes").
+        "SnapshotCreationPerVolumeRateExceeded",
+    }
+)
 _PAGE = 200
 """Paginated calls draw on a larger throttling bucket (EC2 developer guide, "Throttling")."""
 
@@ -50,6 +63,52 @@ class Snapshots:
             )
             return [_snapshot(one) for page in pages for one in page["Snapshots"]]
 
+    def made_by(self, publish: str, volume: str) -> list[Snapshot]:
+        """The snapshots that a publish has taken of a volume, failed ones among them."""
+        with named_errors(f"look for the snapshot of {publish}"):
+            pages = self._ec2.get_paginator("describe_snapshots").paginate(
+                OwnerIds=["self"],
+                Filters=[
+                    {"Name": f"tag:{PUBLISH}", "Values": [publish]},
+                    {"Name": "volume-id", "Values": [volume]},
+                ],
+                PaginationConfig={"PageSize": _PAGE},
+            )
+            return [_snapshot(one) for page in pages for one in page["Snapshots"]]
+
+    def create(self, volume: str, description: str, tags: Mapping[str, str]) -> str:
+        """Begin a snapshot of a volume, with its tags from the first moment; its id.
+
+        CreateSnapshot takes no client token: called twice it makes two. So the client that this
+        adapter was given must make one try only, and the caller looks first what is there.
+
+        Raises
+        ------
+        SnapshotRefusedError
+            When EC2 takes none of this volume.
+        ThrottledError
+            When it takes none now, because others of the volume were begun right before.
+        """
+        try:
+            reply = self._ec2.create_snapshot(
+                VolumeId=volume,
+                Description=description,
+                TagSpecifications=[
+                    {
+                        "ResourceType": "snapshot",
+                        "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
+                    }
+                ],
+            )
+        except SDK_ERRORS as error:
+            doing = f"take a snapshot of {volume}"
+            if code_of(error) in _TOO_MANY:
+                raise ThrottledError(str(named(error, doing))) from error
+            if code_of(error) in _REFUSED:
+                raise SnapshotRefusedError(str(named(error, doing))) from error
+            raise named(error, doing) from error
+        return reply["SnapshotId"]
+
     def tag(self, snapshot_id: str, key: str, value: str) -> None:
         """Write one tag; a snapshot that is gone is left alone."""
         try:
@@ -80,4 +139,5 @@ def _snapshot(raw: SnapshotTypeDef) -> Snapshot:
         restore_expires=raw.get("RestoreExpiryTime"),
         copied=was_copied(raw.get("VolumeId"), raw.get("TransferType")),
         tags={tag["Key"]: tag["Value"] for tag in raw.get("Tags", [])},
+        state_message=raw.get("StateMessage"),
     )

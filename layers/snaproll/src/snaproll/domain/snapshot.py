@@ -38,6 +38,7 @@ class Snapshot:
     restore_expires: datetime | None = None
     copied: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)
+    state_message: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,17 @@
+"""inspect_snapshot: looks how far a snapshot is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from snaproll.publish_contracts import InspectSnapshotRequest
+from snaproll.runtime import handle
+from snaproll.steps.publish.snapshot import inspect_snapshot
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+
+def handler(event: object, context: LambdaContext) -> dict[str, Any]:
+    """Answer one invocation."""
+    return handle(event, context, InspectSnapshotRequest, inspect_snapshot)

@@ -1,0 +1,240 @@
+"""Who may publish a writer's data: claiming, merging, taking over, giving back.
+
+A transition takes the present state and gives the next one, or raises. It never reads a clock and
+never writes: the adapter writes what comes out, on condition that nobody wrote in between.
+
+A snapshot holds what was on the volume at the moment that CreateSnapshot was called. So requests
+that come before that moment (the *cut*) are covered by the snapshot that is being prepared, and
+those that come after it are merged into one that follows.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from snaproll.domain.publishes import (
+    PublishClaim,
+    Published,
+    PublishMode,
+    PublishSuccessor,
+    PublishTrigger,
+    Wish,
+    WriterState,
+)
+from snaproll.errors import ClaimLostError
+
+MOST_TAKEOVERS = 3
+"""How often a dead publish is taken over before a person is told."""
+SKEW = timedelta(seconds=5)
+"""How far the clocks of Step Functions and of a function may be apart."""
+SETTLE = timedelta(seconds=60)
+"""After this time EC2 lists a snapshot that was made; its reads are eventually consistent."""
+_FIRST_QUIET_SECONDS = 90
+"""A function of the dead publish may still run for its timeout of 45 s and the SDK's retries."""
+
+
+class Answer(StrEnum):
+    """What became of a request."""
+
+    CLAIMED = "claimed"
+    """The execution has the writer, and takes a snapshot."""
+    COVERED = "covered"
+    """The snapshot that another execution takes holds the data."""
+    MERGED = "merged"
+    """A snapshot follows the one that is being taken, for this request and others."""
+    PUBLISHED = "published"
+    """A snapshot that was taken before holds the data."""
+
+
+def quiet_seconds(takeovers: int) -> int:
+    """How long a taker-over waits, by how often the claim was taken over before it."""
+    return int(_FIRST_QUIET_SECONDS * 4**takeovers)
+
+
+def merged(one: Wish, other: Wish) -> Wish:
+    """A wish whose fulfilment fulfils both."""
+    wants = {one.mode, other.mode}
+    times = (one.data_time, other.data_time)
+    known = [time for time in times if time is not None]
+    person = next((wish for wish in (one, other) if wish.trigger is PublishTrigger.PERSON), one)
+    return Wish(
+        mode=PublishMode.PUBLISH if PublishMode.PUBLISH in wants else PublishMode.SNAPSHOT_ONLY,
+        trigger=person.trigger,
+        asked_at=max(one.asked_at, other.asked_at),
+        # "As of the snapshot" is later than any time that is known before it.
+        data_time=max(known) if len(known) == len(times) else None,
+        reason=one.reason or other.reason,
+    )
+
+
+def covers(mode: PublishMode, cut_at: datetime, wish: Wish) -> bool:
+    """Whether a snapshot of a mode that began at ``cut_at`` holds what is wished for."""
+    if mode is PublishMode.SNAPSHOT_ONLY and wish.mode is PublishMode.PUBLISH:
+        return False
+    # Not its data time: what was true at midnight may have reached the volume at noon.
+    return wish.asked_at + SKEW <= cut_at
+
+
+def _holds_already(last: Published | None, wish: Wish) -> bool:
+    if last is None:
+        return False
+    if covers(last.mode, last.cut_at, wish):
+        return True
+    good_for = last.mode is PublishMode.PUBLISH or wish.mode is PublishMode.SNAPSHOT_ONLY
+    told = (last.stated, wish.data_time)
+    return good_for and told[0] is not None and told[1] is not None and told[1] <= told[0]
+
+
+def ask(
+    writer: str, state: WriterState, wish: Wish, *, execution: str, now: datetime
+) -> tuple[WriterState, Answer]:
+    """Claim a writer, or merge the wish with what is under way."""
+    name = execution.rsplit(":", 1)[-1]
+    claim, successor = state.claim, state.successor
+    if claim is not None and claim.execution == execution:
+        return state, Answer.CLAIMED
+    if successor is not None and successor.name == name and successor.takes_over is None:
+        state = state.model_copy(update={"successor": None})
+    if claim is not None:
+        return _ask_behind(state, claim, wish)
+    if _holds_already(state.last, wish):
+        return state, Answer.PUBLISHED
+    waiting = state.successor.wish if state.successor is not None else None
+    number, fence = state.publishes + 1, state.fence + 1
+    taken = PublishClaim(
+        execution=execution,
+        fence=fence,
+        publish=f"{writer}-{number}",
+        # Whoever was to come next is served by this one as well.
+        wish=merged(wish, waiting) if waiting is not None else wish,
+        claimed_at=now,
+    )
+    update = {"claim": taken, "fence": fence, "publishes": number, "successor": None}
+    return state.model_copy(update={**update, "waiting": None}), Answer.CLAIMED
+
+
+def _ask_behind(state: WriterState, claim: PublishClaim, wish: Wish) -> tuple[WriterState, Answer]:
+    if claim.stop is None and claim.cut_at is None:
+        joined = claim.model_copy(update={"wish": merged(claim.wish, wish)})
+        return state.model_copy(update={"claim": joined}), Answer.COVERED
+    if (
+        claim.stop is None
+        and claim.cut_at is not None
+        and covers(claim.wish.mode, claim.cut_at, wish)
+    ):
+        return state, Answer.COVERED
+    pending = merged(wish, state.pending) if state.pending is not None else wish
+    return state.model_copy(update={"pending": pending}), Answer.MERGED
+
+
+def take_over(writer: str, state: WriterState, *, fence: int, execution: str) -> WriterState:
+    """Take the claim of a dead publish over, with all that it had noted.
+
+    Raises
+    ------
+    ClaimLostError
+        The claim with that fence is gone, or was taken over by another.
+    """
+    claim = state.claim
+    if claim is not None and claim.execution == execution:
+        return state
+    if claim is None or claim.fence != fence:
+        raise ClaimLostError(
+            f"The claim on writer {writer} that was to be taken over (fence {fence}) is gone."
+        )
+    inherited = claim.model_copy(
+        update={
+            "execution": execution,
+            "fence": state.fence + 1,
+            "takeovers": claim.takeovers + 1,
+        }
+    )
+    update = {"fence": state.fence + 1, "claim": inherited, "successor": None, "waiting": None}
+    return state.model_copy(update=update)
+
+
+def prove(writer: str, state: WriterState, *, execution: str, fence: int) -> PublishClaim:
+    """The claim, if it is this execution's.
+
+    Raises
+    ------
+    ClaimLostError
+        When it is not, or no longer.
+    """
+    claim = state.claim
+    if claim is None or claim.execution != execution or claim.fence != fence:
+        holder = claim.execution if claim is not None else "nobody"
+        raise ClaimLostError(
+            f"This publish (fence {fence}) lost its claim on writer {writer} ({holder} has it "
+            f"now, fence {state.fence}). It changes nothing more."
+        )
+    return claim
+
+
+def noted(state: WriterState, claim: PublishClaim, **what: object) -> WriterState:
+    """Write something down in the claim."""
+    return state.model_copy(update={"claim": claim.model_copy(update=what)})
+
+
+def cut(state: WriterState, claim: PublishClaim, now: datetime) -> WriterState:
+    """Say that the snapshot begins now: what is asked for from here on may not be in it.
+
+    Said again, after a try that left no snapshot, the cut is later: the snapshot will be as well.
+    """
+    return noted(state, claim, cut_at=now)
+
+
+def settled(claim: PublishClaim, now: datetime) -> bool:
+    """Whether EC2 would list a snapshot by now that an earlier try has made."""
+    return claim.cut_at is None or now - claim.cut_at >= SETTLE
+
+
+def name_successor(
+    writer: str, state: WriterState, claim: PublishClaim, *, stop: str | None = None
+) -> WriterState:
+    """Write down which execution is to take a dead publish's claim over."""
+    if state.successor is not None and state.successor.takes_over == claim.fence:
+        return state
+    kept = claim.model_copy(update={"stop": claim.stop or stop})
+    attempt = state.attempts + 1
+    successor = PublishSuccessor(
+        name=execution_name(writer, attempt), wish=claim.wish, takes_over=claim.fence
+    )
+    return state.model_copy(update={"claim": kept, "successor": successor, "attempts": attempt})
+
+
+def end(writer: str, state: WriterState, published: Published | None) -> WriterState:
+    """End a publish: in one write the claim goes and what waits becomes the successor."""
+    freed = state.model_copy(
+        update={"claim": None, "waiting": None, "last": published or state.last, "pending": None}
+    )
+    pending = state.pending
+    if pending is None or _holds_already(freed.last, pending):
+        return freed
+    attempt = state.attempts + 1
+    successor = PublishSuccessor(name=execution_name(writer, attempt), wish=pending)
+    return freed.model_copy(update={"successor": successor, "attempts": attempt})
+
+
+def forget_successor(state: WriterState, successor: PublishSuccessor) -> WriterState:
+    """Take a successor's name away after it ran, unless another was named meanwhile."""
+    return state.model_copy(update={"successor": None}) if state.successor == successor else state
+
+
+def execution_name(writer: str, attempt: int) -> str:
+    """The name of an execution that snaproll itself starts: a second start of it is impossible."""
+    return f"{writer}-follow-{attempt}"
+
+
+def name_for_event(writer: str, event_id: str) -> str:
+    """The name of the execution for an event, however often that is delivered.
+
+    At most 40 + 1 + 36 characters of the 80 that Step Functions allows.
+    """
+    return f"{writer}-{event_id}"
+
+
+def name_for_tick(writer: str, at: datetime) -> str:
+    """The name of the execution for a tick of the schedule: one in a minute."""
+    return f"{writer}-scheduled-{at:%Y%m%dT%H%MZ}"

@@ -1,0 +1,1 @@
+"""The steps of a publish, and what starts, wakes and recovers one."""
