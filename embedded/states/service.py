@@ -33,6 +33,16 @@ _TOKENS_KEPT_FOR: Final = timedelta(minutes=15)
 _Item = TypeVar("_Item")
 
 
+_COUNTED: Final = {
+    "SUCCEEDED": "ExecutionsSucceeded",
+    "FAILED": "ExecutionsFailed",
+    "ABORTED": "ExecutionsAborted",
+    "TIMED_OUT": "ExecutionsTimedOut",
+}
+"""The metric that counts executions which ended so (developer guide, "Execution metrics"); starts
+and redrives are not counted here."""
+
+
 class StepFunctions(Service):
     """AWS Step Functions, Standard workflows only."""
 
@@ -93,6 +103,10 @@ class StepFunctions(Service):
             records.status_change(execution, self._reason(execution)),
             [execution.arn],
         )
+        counted = _COUNTED.get(execution.status)
+        if counted is not None:
+            of_machine = {"StateMachineArn": machine}
+            self.world.cloudwatch.record("AWS/States", counted, of_machine, 1)
         if not execution.running and self.machines.deleting(machine):
             self._finish_deletion(machine)
 

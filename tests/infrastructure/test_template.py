@@ -251,10 +251,23 @@ def test_somebody_hears_of_a_lost_event(resources: dict[str, Resource]) -> None:
     (alarm,) = [
         it
         for it in of_type(resources, "AWS::CloudWatch::Alarm").values()
-        if target_of(it["Dimensions"][0]["Value"]) == queue
+        if it["Namespace"] == "AWS/SQS" and target_of(it["Dimensions"][0]["Value"]) == queue
     ]
 
     assert alarm["AlarmActions"] == [{"Ref": topic}]
+
+
+def test_somebody_hears_of_every_alarm(resources: dict[str, Resource]) -> None:
+    (topic,) = of_type(resources, "AWS::SNS::Topic")
+
+    for alarm in of_type(resources, "AWS::CloudWatch::Alarm").values():
+        # Where no data would tell nothing it must not be taken for fine, and the other way round.
+        told = (
+            "AlarmActions"
+            if alarm["TreatMissingData"] == "notBreaching"
+            else "InsufficientDataActions"
+        )
+        assert alarm[told] == [{"Ref": topic}]
 
 
 # -- the ledger -----------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from embedded.world.awslambda.runtime import (
     run,
     timed_out,
 )
+from embedded.world.cloudwatch.embedded_metrics import metrics_in
 from embedded.world.errors import AwsError, NotEmulatedError
 from embedded.world.policies import Request, admits
 from embedded.world.service import Params, Reply, Service, operation
@@ -134,12 +135,25 @@ class Lambda(Service):
         now = self.world.clock.now()
         failed = None if invocation.error is None else invocation.error.error_type
         self.runs.append(Run(now, spec.name, caller, context.aws_request_id, failed))
+        self._publish(spec.name, lines, failed=failed is not None)
         log = self.logs.setdefault(spec.name, [])
         log.extend(LogRecord(now, context.aws_request_id, line) for line in lines)
         if invocation.error is not None:
             told = f"[ERROR] {invocation.error.error_type}: {invocation.error.error_message}"
             log.append(LogRecord(now, context.aws_request_id, told))
         return invocation
+
+    def _publish(self, name: str, lines: list[str], *, failed: bool) -> None:
+        """Let CloudWatch count the run, and find the metrics in what it logged.
+
+        Source: Lambda developer guide, "Types of metrics for Lambda functions".
+        """
+        cloudwatch, function = self.world.cloudwatch, {"FunctionName": name}
+        cloudwatch.record("AWS/Lambda", "Invocations", function, 1)
+        cloudwatch.record("AWS/Lambda", "Errors", function, float(failed))
+        for line in lines:
+            for put in metrics_in(line):
+                cloudwatch.record(*put)
 
     def seconds_of(self, name: str) -> float:
         """How long whoever waits for a function waits; 0 when there is no such function."""

@@ -17,7 +17,7 @@ from embedded.world.cloudwatch.alarms import (
 from embedded.world.cloudwatch.balancers import NAMESPACE, BalancerMetrics
 from embedded.world.cloudwatch.evaluation import ALARM, EXTRA_PERIODS, OK, conclude, explain
 from embedded.world.cloudwatch.metrics import MetricKey, PutSeries, Series
-from embedded.world.errors import AwsError
+from embedded.world.errors import AwsError, NotEmulatedError
 
 if TYPE_CHECKING:
     from embedded.world.clock import Timer
@@ -28,6 +28,15 @@ ARRIVAL_SECONDS = 60
 
 Not documented; the metrics of AWS services usually arrive one to a few minutes late.
 """
+
+RECORDED = {
+    "AWS/Lambda": frozenset({"Invocations", "Errors"}),
+    "AWS/SQS": frozenset({"ApproximateNumberOfMessagesVisible"}),
+    "AWS/States": frozenset(
+        {"ExecutionsSucceeded", "ExecutionsFailed", "ExecutionsAborted", "ExecutionsTimedOut"}
+    ),
+}
+"""What the world's services publish of themselves; an alarm on another of theirs would sleep."""
 
 AlarmWatcher = Callable[[str, str], None]
 """Told of an alarm's name and its new state."""
@@ -48,6 +57,8 @@ class Watchkeeper:
         self._put: dict[MetricKey, PutSeries] = {}
         self._balancers = BalancerMetrics(world, self._balancers_changed)
         self.alarms: dict[str, Alarm] = {}
+        self._keys: dict[str, MetricKey] = {}
+        """What each metric alarm is on, by the alarm's name."""
         self.held: set[str] = set()
         self.watchers: list[AlarmWatcher] = []
         self.failed_actions: list[tuple[str, str, AwsError]] = []
@@ -61,13 +72,17 @@ class Watchkeeper:
 
     def series(self, key: MetricKey) -> Series:
         """The series of any metric; a metric that nobody feeds has no data."""
-        return self._balancers.series(key) if key.namespace == NAMESPACE else self.put_series(key)
+        if key.namespace == NAMESPACE:
+            return self._balancers.series(key)
+        if key.namespace in RECORDED and key.name not in RECORDED[key.namespace]:
+            raise NotEmulatedError(f"the metric {key.name} of {key.namespace}")
+        return self.put_series(key)
 
     def metric_changed(self, key: MetricKey) -> None:
         """Wake the alarms on one metric."""
-        for alarm in self._metric_alarms():
-            if alarm.key == key:
-                self.wake(alarm)
+        for name, watched in self._keys.items():
+            if watched == key:
+                self.wake(self.alarms[name])
 
     def _balancers_changed(self) -> None:
         for alarm in self._metric_alarms():
@@ -83,6 +98,7 @@ class Watchkeeper:
         """Keep a new or changed alarm and look at it soon."""
         self.alarms[alarm.name] = alarm
         if isinstance(alarm, MetricAlarm):
+            self._keys[alarm.name] = alarm.key
             self.wake(alarm)
         elif isinstance(alarm, CompositeAlarm):
             self._compose(alarm)
@@ -90,6 +106,7 @@ class Watchkeeper:
     def drop(self, name: str) -> None:
         """Forget an alarm."""
         self.alarms.pop(name, None)
+        self._keys.pop(name, None)
         self.held.discard(name)
         if name in self._timers:
             self._timers.pop(name).cancel()

@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from embedded.world.errors import AwsError, NotEmulatedError
+from embedded.world.messaging.depth import DepthMeter
 from embedded.world.messaging.encryption import check_key
 from embedded.world.policies import Request, admits
 from embedded.world.service import Params, Reply, Service, operation
@@ -89,6 +90,7 @@ class Queues(Service):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self._queues: dict[str, Queue] = {}
+        self._depths = DepthMeter(world, self._depth_of)
 
     # -- for the rest of the world ---------------------------------------------------------------
 
@@ -283,7 +285,16 @@ class Queues(Service):
         return queue
 
     def _found(self, params: Params) -> Queue:
-        return self._named(params["QueueUrl"].rsplit("/", 1)[-1])
+        queue = self._named(params["QueueUrl"].rsplit("/", 1)[-1])
+        self._depths.used(queue.name)
+        return queue
+
+    def _depth_of(self, name: str) -> int | None:
+        queue, now = self._queues.get(name), self.world.clock.now()
+        if queue is None:
+            return None
+        self._forget_expired(queue)
+        return sum(message.visible_at <= now for message in queue.messages)
 
     def _send(
         self, queue: Queue, body: str, attributes: dict[str, dict[str, Any]], delay: int | None
@@ -312,6 +323,7 @@ class Queues(Service):
             self.world.new_uuid(), body, attributes, now, now + timedelta(seconds=wait)
         )
         queue.messages.append(message)
+        self._depths.used(queue.name)
         return message
 
     def _forget_expired(self, queue: Queue) -> None:

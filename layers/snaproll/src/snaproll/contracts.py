@@ -127,6 +127,7 @@ class ExecutionDetail(_FromAws):
 
     execution: str = Field(alias="executionArn", min_length=1)
     status: str = Field(min_length=1)
+    error: str | None = None
 
 
 class ExecutionEvent(_FromAws):

@@ -176,18 +176,19 @@ class Runtime:
         """Structured JSON logs."""
         return _logger()
 
-    def count(self, metric: str, fleet: str) -> None:
-        """Count something that happened to a fleet, as a CloudWatch metric."""
+    def count(self, metric: str, fleet: str | None = None) -> None:
+        """Count something that happened to a fleet, or to any, as a CloudWatch metric."""
         self._record(metric, fleet, 1, MetricUnit.Count)
 
     def measure(self, metric: str, fleet: str, value: float) -> None:
         """Record a value of a fleet that has none of CloudWatch's units, such as hours."""
         self._record(metric, fleet, value, MetricUnit.NoUnit)
 
-    def _record(self, metric: str, fleet: str, value: float, unit: MetricUnit) -> None:
+    def _record(self, metric: str, fleet: str | None, value: float, unit: MetricUnit) -> None:
         metrics = _metrics()
         metrics.add_dimension("environment", self.settings.environment)
-        metrics.add_dimension("fleet", fleet)
+        if fleet is not None:
+            metrics.add_dimension("fleet", fleet)
         metrics.add_metric(metric, unit, value)
         metrics.flush_metrics()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from snaproll.aws.executions import GONE
 from snaproll.aws.ledger import Change
 from snaproll.contracts import (
+    ExecutionDetail,
     ExecutionEvent,
     Recorded,
 )
@@ -19,13 +20,16 @@ from snaproll.domain.claims import (
     stop_claim,
 )
 from snaproll.domain.ledger import Claim, FleetState, Outcome, Successor
-from snaproll.errors import ClaimLostError
+from snaproll.errors import ClaimLostError, InputError
 from snaproll.runtime import Runtime
 from snaproll.steps.claim import start_successor
 from snaproll.steps.ending import Ending, end_rollout
 
 _ALIVE = frozenset({"RUNNING", "PENDING_REDRIVE"})
 _ABORTED = "ABORTED"
+ROLLOUT_DIED = "RolloutDied"
+"""The metric that counts executions which ended with no outcome; an alarm is on it, of all fleets
+together, as the template knows none by name."""
 
 
 def recover_rollout(event: ExecutionEvent, runtime: Runtime) -> Recorded:
@@ -36,7 +40,16 @@ def recover_rollout(event: ExecutionEvent, runtime: Runtime) -> Recorded:
             # The event may be late, and the execution redriven meanwhile: it is asked itself.
             status = runtime.executions.status(claim.execution)
             return Recorded(message=recover(fleet, status, runtime))
+    if _died(event.detail):
+        # Before it had a claim, as every rollout does when the first step is broken.
+        runtime.count(ROLLOUT_DIED)
     return Recorded(message=f"{event.detail.execution} holds no fleet.")
+
+
+def _died(detail: ExecutionDetail) -> bool:
+    """Whether an execution failed for no reason that people were told, or asked for."""
+    told = {one.value for one in Outcome} | {one.__name__ for one in InputError.__subclasses__()}
+    return detail.status != _ABORTED and detail.error not in told
 
 
 def recover(fleet: str, status: str, runtime: Runtime) -> str:
@@ -71,6 +84,8 @@ def recover(fleet: str, status: str, runtime: Runtime) -> str:
 
 def _recover_dead(fleet: str, claim: Claim, status: str, runtime: Runtime) -> str:
     """Let a dead execution's claim be taken over, or end it."""
+    if status != _ABORTED:
+        runtime.count(ROLLOUT_DIED)
     aborted = "somebody aborted the execution" if status == _ABORTED else None
     if claim.promoted:
         # Going on, or back, would undo what is proven: only the last step is missing.
