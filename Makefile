@@ -26,7 +26,7 @@ BUILD    := build
 # What each role was used for in the last run of the tests.
 USES     := $(BUILD)/uses
 TRANSLATED := $(BUILD)/template.translated.json
-TEMPLATES  := template.yaml fleet/template.yaml
+TEMPLATES  := template.yaml fleet/template.yaml fleet/writer.yaml
 SCRIPTS    := fleet/user-data.sh .ci/run .ci/find-python
 DEFINITIONS := $(sort $(wildcard statemachines/*.asl.yaml))
 
@@ -145,7 +145,7 @@ check-definition: $(NODE) $(DEFINITIONS) ## Check the state machine definitions 
 
 .PHONY: scan
 scan: $(SCAN) $(TRANSLATED) ## Scan the templates for insecure settings
-	$(SCAN_VENV)/bin/checkov --config-file .ci/checkov.yaml --file $(TRANSLATED) fleet/template.yaml
+	$(SCAN_VENV)/bin/checkov --config-file .ci/checkov.yaml --file $(TRANSLATED) fleet/template.yaml fleet/writer.yaml
 
 .PHONY: check-build
 check-build: build $(DEV) ## Build, measure the layer and start every built function (needs Linux)

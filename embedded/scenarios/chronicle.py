@@ -11,7 +11,7 @@ from typing import Any
 from embedded.states.documents import Document
 from embedded.states.execution import Execution, HistoryEvent
 
-_QUIET = frozenset({"AwaitSignal"})
+_QUIET = frozenset({"AwaitSignal", "AwaitSnapshot"})
 """States whose results only repeat what the next one says."""
 
 

@@ -20,7 +20,8 @@ from pathlib import Path
 from embedded.scenarios.chronicle import ending
 from embedded.scenarios.costs import PRICES_OF, cost_of
 from embedded.scenarios.display import Display, PlainDisplay, RichDisplay
-from embedded.scenarios.scene import Scene
+from embedded.scenarios.scene import WRITER, Scene
+from embedded.scenarios.writers import Publishing
 from embedded.states.execution import Execution
 from embedded.world.world import World
 
@@ -34,17 +35,22 @@ PATIENCE = timedelta(hours=6)
 
 @dataclass(frozen=True)
 class Act:
-    """One snapshot of the story: what it is, and how its rollout has to end."""
+    """One snapshot of the story: what it is, and how its rollout has to end.
+
+    ``published`` is one that the writer asks for by saying that its data is ready; the others are
+    taken by somebody's own tool.
+    """
 
     title: str
     expected: str
+    published: bool = False
     scenario: str = "healthy"
     encrypted: bool = True
     repeats_last_event: bool = False
 
 
 STORY = (
-    Act("A good snapshot", expected="Live"),
+    Act("Data is ready at the writer", expected="Live", published=True),
     Act("An unencrypted one", expected="SnapshotRejected", encrypted=False),
     Act("A corrupt one", expected="RolledBack", scenario="corrupt"),
     Act("One that degrades in the bake", expected="RolledBack", scenario="degrades"),
@@ -82,6 +88,7 @@ class Demo:
             self.stage.world.ec2.behaviour, degrade_after_seconds=1800
         )
         self.fleet = self.stage.fleet
+        self._publishing = Publishing(self.stage)
         self._snapshot = self.fleet.first_snapshot
 
     def play(self) -> list[Account]:
@@ -96,11 +103,14 @@ class Demo:
     def _play(self, act: Act) -> Account:
         stage, world = self.stage, self.stage.world
         calls, known, began = len(world.calls), len(stage.rollouts()), world.clock.now()
-        if act.repeats_last_event:
+        if act.published:
+            self._publish(act.title)
+        elif act.repeats_last_event:
             self._repeat_event()
         else:
             self._snapshot = stage.take_snapshot(self.fleet, act.scenario, encrypted=act.encrypted)
-        self._display.began(act.title, self._snapshot)
+        if not act.published:
+            self._display.began(act.title, self._snapshot)
         rollout = self._watch(known)
         end = ending(rollout) if rollout else None
         spent = [call for call in world.calls[calls:] if call.caller != "operator"]
@@ -122,6 +132,20 @@ class Demo:
             ),
             cost_usd=round(cost_of(rollout, spent).total, 6),
         )
+
+    def _publish(self, title: str) -> None:
+        """Say that data is ready, and watch how its snapshot is taken until it is whole."""
+        world, known = self.stage.world, len(self._publishing.publishes())
+        self._publishing.materialize(WRITER)
+        self._display.began(title, self.fleet.volume)
+        while not (publishes := self._publishing.publishes()[known:]) or publishes[0].running:
+            self._display.show(publishes[0] if publishes else None)
+            self._pass(world.clock.next_at() or world.clock.now())
+        self._display.show(publishes[0])
+        output = publishes[0].output
+        if output is None:
+            raise RuntimeError(f"nothing was published: {publishes[0].cause}")
+        self._snapshot = output.value["snapshot"]
 
     def _repeat_event(self) -> None:
         """Emit the last snapshot's event once more: EventBridge delivers at least once."""

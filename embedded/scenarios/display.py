@@ -104,7 +104,7 @@ class PlainDisplay:
         """Say what was deployed."""
         self._stage = stage
         self._print(
-            f"Both stacks are deployed. Fleet {fleet.name} ({fleet.group}) serves "
+            f"All three stacks are deployed. Fleet {fleet.name} ({fleet.group}) serves "
             f"{fleet.first_snapshot} from {stage.healthy(fleet)} healthy instances."
         )
 

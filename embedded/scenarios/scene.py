@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from embedded import direct, plain
 from embedded.deploy.handlers import bind_handlers
 from embedded.scenarios.stage import ENVIRONMENT, Stage, StagedFleet
+from embedded.scenarios.writers import Publishing
 from embedded.wire.cloudformation import CloudFormation
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).parents[2]
 FLEET: Final = "sec"
+WRITER: Final = "filings"
 CAPACITY: Final = 4
 DATA_GIB: Final = 100
 TAGS: Final = {"Dataset": FLEET, "Environment": ENVIRONMENT}
@@ -76,7 +78,9 @@ class Scene(Stage):
             alarm="",
             first_snapshot=first.id,
             key=_managed_key(self.session),
-            volume=_writer(self.session, world),
+            volume=_deployed(
+                world, self.session, f"writer-{WRITER}", ROOT / "fleet/writer.yaml", _writer(world)
+            )["VolumeId"],
             tags=TAGS,
         )
         self.fleets = {FLEET: self.fleet}
@@ -91,9 +95,10 @@ class Scene(Stage):
         """What somebody who comes to the scene has to know."""
         return (
             f"fleet {FLEET}: group {self.fleet.group}\n"
-            f"its writer's volume: {self.fleet.volume}, snapshots of it need the tags "
+            f"writer {WRITER}: volume {self.fleet.volume}, snapshots of it need the tags "
             f"{', '.join(f'{key}={value}' for key, value in TAGS.items())}\n"
             f"rollouts: {self.machine}\n"
+            f"publishes: {Publishing(self).machine}\n"
         )
 
 
@@ -121,18 +126,15 @@ def _managed_key(session: boto3.Session) -> str:
     return session.client("kms").describe_key(KeyId="alias/aws/ebs")["KeyMetadata"]["Arn"]
 
 
-def _writer(session: boto3.Session, world: World) -> str:
-    """Make the volume that the writer writes to, and that snapshots are taken of."""
-    reply = session.client("ec2").create_volume(
-        AvailabilityZone=f"{world.region}a",
-        Size=DATA_GIB,
-        Encrypted=True,
-        VolumeType="gp3",
-        TagSpecifications=[
-            {"ResourceType": "volume", "Tags": [{"Key": "Name", "Value": f"{FLEET}-writer"}]}
-        ],
-    )
-    return reply["VolumeId"]
+def _writer(world: World) -> dict[str, str]:
+    """Give the parameters of the writer's stack: its volume is what snapshots are taken of."""
+    return {
+        "Writer": WRITER,
+        "Environment": ENVIRONMENT,
+        "Fleet": FLEET,
+        "AvailabilityZone": f"{world.region}a",
+        "VolumeSize": str(DATA_GIB),
+    }
 
 
 def _deployed(

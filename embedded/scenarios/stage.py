@@ -202,6 +202,7 @@ class Stage:
             volume = ec2.create_volume(AvailabilityZone=f"{self.world.region}a", Size=DATA_GIB)[
                 "VolumeId"
             ]
+            self.world.run_for(self.world.ec2.behaviour.volume_seconds)
         tags: list[TagTypeDef] = [{"Key": key, "Value": value} for key, value in fleet.tags.items()]
         if scenario != "healthy":
             tags.append({"Key": SCENARIO_TAG, "Value": scenario})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,6 +37,21 @@ def test_every_act_ends_as_the_story_expects(accounts: list[Account]) -> None:
         "Live",
         "Ignored",
     ]
+
+
+def test_it_begins_with_the_writers_data_whose_snapshot_is_rolled_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shown = io.StringIO()
+    console = Console(file=shown, width=160)
+
+    monkeypatch.setattr(demo, "STORY", demo.STORY[:1])
+    Demo(PlainDisplay(console), speed=0).play()
+
+    lines = shown.getvalue().splitlines()
+    said = [line.split()[1] for line in lines if re.match(r"  \d\d:", line)]
+    assert said[0] == "ClaimWriter"
+    assert said.index("FinishPublish") < said.index("PlanRollout") < said.index("ReleaseFleet")
 
 
 def test_it_ends_alike_at_another_speed(accounts: list[Account]) -> None:
@@ -82,7 +98,8 @@ def test_a_terminal_shows_instances_and_what_is_said(monkeypatch: pytest.MonkeyP
         display.table(Demo(display, speed=0).play())
 
     shown = screen.getvalue()
-    assert "A good snapshot" in shown
+    assert "Data is ready at the writer" in shown
+    assert "TakeSnapshot" in shown
     assert "healthy" in shown
     assert "WatchHealth" in shown
     assert "Live" in shown

@@ -1,4 +1,4 @@
-"""Tables, parameters, keys."""
+"""Tables, volumes, parameters, keys."""
 
 from __future__ import annotations
 
@@ -128,7 +128,29 @@ def _alias(site: Site, logical_id: str, properties: dict[str, Any]) -> Made:
     return Made(properties["AliasName"])
 
 
+def _volume(site: Site, logical_id: str, properties: dict[str, Any]) -> Made:
+    params = without(properties, "Tags")
+    if tags := properties.get("Tags"):
+        params["TagSpecifications"] = [{"ResourceType": "volume", "Tags": tags}]
+    made: str = site.call("ec2", "CreateVolume", params, place(logical_id))["VolumeId"]
+    return Made(made, {"VolumeId": made})
+
+
+def _remove_volume(site: Site, resource: Resource) -> bool:
+    params = {"VolumeId": resource.physical_id}
+    site.call("ec2", "DeleteVolume", params, place(resource.logical_id))
+    return True
+
+
 KINDS: Final[dict[str, Kind]] = {
+    # CloudFormation changes size, type and speed in place; here every change makes a new volume.
+    "AWS::EC2::Volume": Kind(
+        _volume,
+        frozenset({
+            "AvailabilityZone", "Encrypted", "KmsKeyId", "Size", "SnapshotId", "Tags", "VolumeType",
+        }),
+        remove=_remove_volume,
+    ),
     "AWS::DynamoDB::Table": Kind(
         _table,
         TABLE_MEMBERS | {"PointInTimeRecoverySpecification"},

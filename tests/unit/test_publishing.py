@@ -1,0 +1,183 @@
+"""Who may publish a writer's data, and what becomes of requests that come meanwhile."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from snaproll.domain.publishes import (
+    Published,
+    PublishMode,
+    PublishTrigger,
+    Wish,
+    WriterState,
+)
+from snaproll.domain.publishing import (
+    SETTLE,
+    Answer,
+    ask,
+    covers,
+    cut,
+    end,
+    execution_name,
+    merged,
+    name_for_event,
+    name_for_tick,
+    name_successor,
+    prove,
+    settled,
+    take_over,
+)
+from snaproll.errors import ClaimLostError
+
+NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+ONE, OTHER = "arn:aws:states:::execution:publish:one", "arn:aws:states:::execution:publish:other"
+
+
+def wish(**changes: Any) -> Wish:
+    return Wish(
+        **{
+            "mode": PublishMode.PUBLISH,
+            "trigger": PublishTrigger.DATA,
+            "asked_at": NOW,
+            **changes,
+        }
+    )
+
+
+def claimed(**changes: Any) -> WriterState:
+    state, _ = ask("sec", WriterState(), wish(**changes), execution=ONE, now=NOW)
+    return state
+
+
+def begun(**changes: Any) -> WriterState:
+    state = claimed(**changes)
+    return cut(state, prove("sec", state, execution=ONE, fence=1), NOW + MINUTE)
+
+
+def test_a_free_writer_is_claimed_and_its_publish_gets_a_number() -> None:
+    state = claimed()
+
+    assert state.claim is not None
+    assert (state.claim.publish, state.claim.fence) == ("sec-1", 1)
+
+
+def test_asking_again_for_the_same_execution_changes_nothing() -> None:
+    state = claimed()
+
+    assert ask("sec", state, wish(), execution=ONE, now=NOW + MINUTE) == (state, Answer.CLAIMED)
+
+
+def test_a_request_before_the_cut_joins_and_the_newer_data_time_counts() -> None:
+    state = claimed(data_time=NOW - 9 * MINUTE)
+
+    after, answer = ask("sec", state, wish(data_time=NOW - MINUTE), execution=OTHER, now=NOW)
+
+    assert answer is Answer.COVERED
+    assert after.claim is not None
+    assert after.claim.wish.data_time == NOW - MINUTE
+
+
+@pytest.mark.parametrize(
+    ("seconds", "answer"), [(-30, Answer.COVERED), (-2, Answer.MERGED), (0, Answer.MERGED)]
+)
+def test_after_the_cut_only_what_was_asked_for_well_before_it_is_covered(
+    seconds: int, answer: Answer
+) -> None:
+    asked = wish(asked_at=NOW + MINUTE + timedelta(seconds=seconds))
+
+    assert ask("sec", begun(), asked, execution=OTHER, now=NOW + 2 * MINUTE)[1] is answer
+
+
+def test_an_old_data_time_does_not_make_a_late_request_covered() -> None:
+    late = wish(asked_at=NOW + 2 * MINUTE, data_time=NOW - timedelta(days=1))
+
+    assert not covers(PublishMode.PUBLISH, NOW + MINUTE, late)
+
+
+def test_a_snapshot_only_does_not_cover_a_publish() -> None:
+    early = wish(asked_at=NOW - MINUTE)
+
+    assert not covers(PublishMode.SNAPSHOT_ONLY, NOW, early)
+    assert covers(PublishMode.PUBLISH, NOW, wish(asked_at=NOW - MINUTE))
+
+
+def test_wishes_that_are_merged_are_fulfilled_by_what_fulfils_both() -> None:
+    both = merged(
+        wish(mode=PublishMode.SNAPSHOT_ONLY, data_time=NOW, trigger=PublishTrigger.PERSON),
+        wish(asked_at=NOW + MINUTE),
+    )
+
+    assert both == wish(asked_at=NOW + MINUTE, trigger=PublishTrigger.PERSON)
+
+
+def test_what_waited_follows_once() -> None:
+    state = begun()
+    for minute in (2, 3):
+        asked = wish(asked_at=NOW + minute * MINUTE)
+        state, _ = ask("sec", state, asked, execution=OTHER, now=asked.asked_at)
+
+    after = end("sec", state, None)
+
+    assert after.claim is None
+    assert after.pending is None
+    assert after.successor is not None
+    assert after.successor.name == "sec-follow-1"
+    assert after.successor.wish.asked_at == NOW + 3 * MINUTE
+
+
+def test_the_same_data_is_not_published_again() -> None:
+    last = Published(snapshot="snap-1", mode=PublishMode.PUBLISH, cut_at=NOW, stated=NOW - MINUTE)
+    later = NOW + timedelta(hours=1)
+
+    answers = [
+        ask(
+            "sec",
+            WriterState(last=last),
+            wish(asked_at=later, data_time=at),
+            execution=ONE,
+            now=later,
+        )[1]
+        for at in (NOW - MINUTE, NOW, None)
+    ]
+
+    assert answers == [Answer.PUBLISHED, Answer.CLAIMED, Answer.CLAIMED]
+
+
+def test_a_claim_is_taken_over_with_a_higher_fence_and_the_same_publish() -> None:
+    state = begun()
+    assert state.claim is not None
+    named = name_successor("sec", state, state.claim)
+
+    after = take_over("sec", named, fence=1, execution=OTHER)
+
+    assert after.claim is not None
+    assert (after.claim.fence, after.claim.publish, after.claim.takeovers) == (2, "sec-1", 1)
+    with pytest.raises(ClaimLostError):
+        prove("sec", after, execution=ONE, fence=1)
+    with pytest.raises(ClaimLostError):
+        take_over("sec", after, fence=1, execution=ONE)
+
+
+def test_a_second_try_waits_until_ec2_would_list_what_the_first_has_made() -> None:
+    claim = begun().claim
+    assert claim is not None
+    assert claim.cut_at is not None
+
+    assert not settled(claim, claim.cut_at + SETTLE - timedelta(seconds=1))
+    assert settled(claim, claim.cut_at + SETTLE)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        execution_name("w" * 40, 999_999),
+        name_for_event("w" * 40, "0" * 36),
+        name_for_tick("w" * 40, NOW),
+    ],
+)
+def test_no_name_is_longer_than_step_functions_takes(name: str) -> None:
+    assert len(name) <= 80
