@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 TABLE = (ROOT / "docs" / "findings.md").read_text(encoding="utf-8")
 ROWS = re.findall(r"^\| (F\d+) \|.*\| (.+) \|$", TABLE, re.MULTILINE)
 OTHER_WORDS = re.compile(
-    r"\b(cluster|replica set|shared replicas?|read nodes?|data drop|deployment group)s?\b",
+    r"\b(cluster|replica set|shared replica|read node|data drop|deployment group)s?\b",
     re.IGNORECASE,
 )
 """What the original, and others, call a fleet, a replica, a snapshot or a rollout."""
