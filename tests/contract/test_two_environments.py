@@ -222,4 +222,8 @@ def test_the_mail_of_one_tells_nothing_of_the_other(site: Site) -> None:
 
     own = [pattern for pattern in patterns if pattern.get("source") == ["snaproll"]]
 
-    assert sorted(pattern["detail"]["environment"] for pattern in own) == [["prod"], ["staging"]]
+    # Each has a rule for its fleets and one for its writers.
+    assert sorted(pattern["detail"]["environment"] for pattern in own) == [
+        *(["prod"], ["prod"]),
+        *(["staging"], ["staging"]),
+    ]

@@ -10,6 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from snaproll.domain.ledger import FleetState, Quarantine, Record
+from snaproll.domain.publishes import PublishRecord, WriterState
 from snaproll.domain.watch import Watch
 
 
@@ -30,7 +31,8 @@ def parts_of(annotation: object) -> Iterator[object]:
 
 def stored() -> list[type[BaseModel]]:
     """Every model that the ledger keeps, by name."""
-    found = {part for kept in (FleetState, Quarantine, Record, Watch) for part in models_in(kept)}
+    roots = (FleetState, Quarantine, Record, Watch, WriterState, PublishRecord)
+    found = {part for kept in roots for part in models_in(kept)}
     return sorted(found, key=lambda model: model.__name__)
 
 
