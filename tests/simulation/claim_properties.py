@@ -39,6 +39,8 @@ INFRASTRUCTURE = frozenset(
 """Errors of which an execution may die when AWS is broken; recovery speaks for it."""
 _OPERATIONS = frozenset({"hold", "resume", "lift_quarantine", "dry_run"})
 """Inputs that ask for no rollout."""
+WHOLE = 100
+"""Percent."""
 _PATIENCE = timedelta(minutes=35)
 """Two scheduled comparisons, and a little."""
 
@@ -88,12 +90,12 @@ def nothing_twice(seen: Observer, step: Step) -> Iterator[Violation]:
             f"{actor.name} made {len(actor.versions)} launch template versions",
             {"versions": actor.versions},
         )
-    wanted = [_snapshot_wanted(seen, one) for one in actor.refreshes]
+    wanted = [_version_wanted(one) for one in actor.refreshes]
     if len(set(wanted)) < len(actor.refreshes):
         yield Violation(
             "I10",
             f"{actor.name} started {len(actor.refreshes)} refreshes, some of them alike",
-            {"refreshes": [one.id for one in actor.refreshes], "snapshots": wanted},
+            {"refreshes": [one.id for one in actor.refreshes], "versions": wanted},
         )
 
 
@@ -208,6 +210,9 @@ def _leaves_nothing_running(seen: Observer, rollout: Rollout) -> Iterator[Violat
         if refresh.active and refresh not in taken_over:
             what = f"{rollout.name} ended and its refresh {refresh.id} is {refresh.status}"
             yield Violation("I6", what, {"error": rollout.execution.error})
+    group = seen.scene.group
+    if group.desired == group.maximum and seen.setup.min_healthy == WHOLE:
+        return  # known: a fleet that was scaled out to its maximum has no room for a replacement
     live = seen.scene.world.ec2.snapshot(seen.live.snapshot)
     sound = live is not None and live.scenario is Scenario.HEALTHY
     if rollout.execution.error == "NeedsAttention" and sound:
@@ -215,7 +220,6 @@ def _leaves_nothing_running(seen: Observer, rollout: Rollout) -> Iterator[Violat
         yield Violation("I6", what, {"cause": rollout.execution.cause})
 
 
-def _snapshot_wanted(seen: Observer, refresh: InstanceRefresh) -> str | None:
-    if refresh.desired is None:
-        return None
-    return seen.scene.snapshot_of(int(refresh.desired.sources[0].version))
+def _version_wanted(refresh: InstanceRefresh) -> str | None:
+    """A repair by hand may go forward to a snapshot and back to another version with the same."""
+    return refresh.desired.sources[0].version if refresh.desired is not None else None

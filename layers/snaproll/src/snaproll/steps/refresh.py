@@ -287,7 +287,7 @@ def _reverse(
     if started is not None:
         return started.id
     if group.saved != target:
-        runtime.groups.save_version(group, target)
+        _save_target(group, target, runtime)
     if group.empty and group_of(policy, runtime).empty:
         # What a refresh of no instances does is not documented; the next ones run the target.
         return None
@@ -298,6 +298,26 @@ def _reverse(
         target,
         runtime,
     )
+
+
+def _save_target(group: Group, target: TemplateVersion, runtime: Runtime) -> None:
+    """Save what the fleet goes back to, unless a try that died saved it and began to go back.
+
+    Raises
+    ------
+    RefreshRefusedError
+        Auto Scaling refuses, and not because of something that cannot be seen yet.
+    NotYetVisibleError
+        A refresh is active and not described yet.
+    """
+    try:
+        runtime.groups.save_version(group, target)
+    except RefreshRefusedError as error:
+        # Auto Scaling user guide, "Instance refresh": the message for a group that is refreshed.
+        refreshed = "active instance refresh" in str(error)
+        if not refreshed or runtime.refreshes.active(group.name) is not None:
+            raise
+        raise NotYetVisibleError(f"{error} It cannot be seen yet.") from error
 
 
 def _raise_if_it_moved_on(watched: Refresh, group: Group, runtime: Runtime) -> None:
