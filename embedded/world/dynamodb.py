@@ -43,6 +43,9 @@ TRANSACTION_ITEMS: Final = 100
 TOKEN_REMEMBERED: Final = timedelta(minutes=10)
 """How long a ClientRequestToken makes a transaction idempotent (same page)."""
 
+BATCH_KEYS: Final = 100
+"""Keys in one BatchGetItem call (API reference)."""
+
 _READING: Final = frozenset({"get_item", "query", "scan"})
 
 MANAGED_KEY: Final = "alias/aws/dynamodb"
@@ -75,6 +78,8 @@ class DynamoDB(Service):
         self._recoverable_since: dict[str, datetime] = {}
         self._tokens: dict[str, tuple[datetime, str]] = {}
         self._shelves = Shelves()
+        self.batch_limit: int | None = None
+        """Keys that one BatchGetItem processes at most; the rest is left unprocessed."""
 
     # -- tables ----------------------------------------------------------------------------------
 
@@ -185,6 +190,33 @@ class DynamoDB(Service):
             item = self._shelves.plain("Get", params).get(params["Key"])
             return {} if item is None else {"Item": item}
         return _only(self._ask("get_item", params), "Item", "ConsumedCapacity")
+
+    @operation("BatchGetItem")
+    def batch_get_item(self, params: Params) -> Reply:
+        """Read up to 100 items by their keys; those that do not exist are left out.
+
+        Items come in no particular order (API reference, BatchGetItem): here in the reverse of the
+        one asked for. ``batch_limit`` lets a call leave keys unprocessed, as DynamoDB may do.
+        """
+        asked = params["RequestItems"]
+        if sum(len(one["Keys"]) for one in asked.values()) > BATCH_KEYS:
+            raise invalid("Too many items requested for the BatchGetItem call")
+        found: dict[str, list[Any]] = {}
+        left: dict[str, Any] = {}
+        room = self.batch_limit
+        for table, request in asked.items():
+            if set(request) - {"Keys", "ConsistentRead"}:
+                raise NotEmulatedError("dynamodb:BatchGetItem with projections or legacy members")
+            keys = request["Keys"]
+            if any(key in keys[:at] for at, key in enumerate(keys)):
+                raise invalid("Provided list of item keys contains duplicates")
+            taken = keys if room is None else keys[:room]
+            room = None if room is None else room - len(taken)
+            replies = [self.get_item({"TableName": table, "Key": key}) for key in taken]
+            found[table] = [one["Item"] for one in reversed(replies) if "Item" in one]
+            if len(taken) < len(keys):
+                left[table] = {**request, "Keys": keys[len(taken) :]}
+        return {"Responses": found, "UnprocessedKeys": left}
 
     @operation("UpdateItem")
     def update_item(self, params: Params) -> Reply:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from snaproll.contracts import ScheduleEvent
+from snaproll.contracts import ReconcileEvent
 from snaproll.runtime import handle
 from snaproll.steps.reconcile import reconcile_fleets
 
@@ -14,4 +14,4 @@ if TYPE_CHECKING:
 
 def handler(event: object, context: LambdaContext) -> dict[str, Any]:
     """Answer one invocation."""
-    return handle(event, context, ScheduleEvent, reconcile_fleets)
+    return handle(event, context, ReconcileEvent, reconcile_fleets)

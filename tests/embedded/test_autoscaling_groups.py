@@ -590,3 +590,14 @@ def test_every_launch_is_remembered_with_its_snapshots() -> None:
 
     assert [launch.template_version for launch in launches] == [1, 1]
     assert all(list(launch.snapshots) == ["/dev/xvdf"] for launch in launches)
+
+
+def test_no_more_groups_may_be_named_than_the_page_holds() -> None:
+    fleet = Fleet(desired=1)
+    names = [f"group-{number}" for number in range(51)]
+
+    error = refusal(fleet, "DescribeAutoScalingGroups", AutoScalingGroupNames=names)
+    reply = fleet.call("DescribeAutoScalingGroups", AutoScalingGroupNames=names, MaxRecords=100)
+
+    assert error.code == "ValidationError"
+    assert reply["AutoScalingGroups"] == []

@@ -419,6 +419,7 @@ def test_nobody_but_the_machine_may_invoke_a_probe_and_who_looks_for_one_sees_no
         for role, statement in statements(resources)
         if role not in invoking | CALLING_HOOKS
         if any(action.startswith("lambda:") for action in listed(statement["Action"]))
+        if role != "ReconcileFleetsFunctionRole"  # which divides its work among runs of its own
     ]
 
     assert {role for role, _ in on_functions} == {
@@ -428,6 +429,21 @@ def test_nobody_but_the_machine_may_invoke_a_probe_and_who_looks_for_one_sees_no
     for _, statement in on_functions:
         assert statement["Action"] == "lambda:GetFunctionConfiguration"
         assert statement["Resource"] == PROBES
+
+
+def test_who_divides_its_work_may_invoke_itself_and_nothing_else(
+    resources: dict[str, Resource],
+) -> None:
+    allowed = [
+        statement["Resource"]
+        for role, statement in statements(resources)
+        if role == "ReconcileFleetsFunctionRole"
+        if statement["Action"] == "lambda:InvokeFunction"
+    ]
+
+    assert [one["Fn::Sub"].rsplit(":", 1)[1] for one in allowed] == [
+        "snaproll-${Environment}-reconcile-fleets"
+    ]
 
 
 # -- the state machine ----------------------------------------------------------------------------

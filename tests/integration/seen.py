@@ -14,7 +14,7 @@ from embedded.world.faults import Call
 from snaproll.aws.ledger import Ledger
 from snaproll.domain.ledger import FleetState, Record
 
-READING = ("Describe", "Get", "List", "Query")
+READING = ("BatchGet", "Describe", "Get", "List", "Query")
 OWN_BOOKS = frozenset({"dynamodb", "events", "stepfunctions"})
 """Services in which a rollout keeps its own records; a change there touches nobody's fleet."""
 

@@ -17,7 +17,16 @@ from tests.simulation.scene import Item
 from tests.simulation.violation import Violation
 
 SKIPS = frozenset(
-    {"AlreadyLive", "AlreadyStaged", "Held", "Superseded", "Queued", "Stopped", "NoFleet"}
+    {
+        "AlreadyLive",
+        "AlreadyStaged",
+        "Drifted",
+        "Held",
+        "Superseded",
+        "Queued",
+        "Stopped",
+        "NoFleet",
+    }
 )
 """Outcomes of an execution that never held the claim, or lost it."""
 REQUEST_ERRORS = frozenset({"NoEligibleSnapshotError"})

@@ -18,7 +18,7 @@ from tests.simulation.oracle import WAIVED, unfit_because
 from tests.simulation.scene import Item, Scene
 from tests.simulation.schedule import FleetSetup
 
-_READING = ("Describe", "Get", "List", "Query")
+_READING = ("BatchGet", "Describe", "Get", "List", "Query")
 _FLEET_SERVICES = frozenset({"autoscaling", "ec2", "elbv2"})
 _GATE, _PREFLIGHT, _LOOK = (
     "ValidateSnapshotFunction",

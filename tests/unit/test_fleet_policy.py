@@ -259,7 +259,11 @@ WRONG: list[tuple[str, dict[str, Any], list[str]]] = [
     ),
     ("no group", {"auto_scaling_group": ""}, ["auto_scaling_group = ''", "1"]),
     ("a device that is a path", {"data_device": "/data"}, ["data_device = '/data'", "xvd"]),
-    ("an unknown reaction to drift", {"on_drift": "heal"}, ["on_drift = 'heal'", "'alert'"]),
+    (
+        "an unknown reaction to drift",
+        {"on_drift": "ignore"},
+        ["on_drift = 'ignore'", "'alert' or 'heal'"],
+    ),
 ]
 
 

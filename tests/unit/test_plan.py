@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from snaproll.domain.ledger import Claim, FleetState, Hold, Trigger
-from snaproll.domain.plan import Decision, SkipReason, decide
+from snaproll.domain.plan import Decision, Serving, SkipReason, decide
 from snaproll.domain.snapshot import Snapshot
 from tests.unit.builders import EXECUTION, LIVE, NOW, SNAPSHOT, good_snapshot
 
@@ -22,7 +22,10 @@ OF_ANY_SNAPSHOT = [one for one in Trigger if one is not Trigger.SCALE_OUT]
 
 
 def decision(
-    state: FleetState, trigger: Trigger = AUTOMATIC, snapshot: Snapshot | None = None
+    state: FleetState,
+    trigger: Trigger = AUTOMATIC,
+    snapshot: Snapshot | None = None,
+    serving: Serving | None = None,
 ) -> Decision:
     """What is decided on a rollout of one snapshot, a good and new one unless said otherwise."""
     found = snapshot or good_snapshot()
@@ -34,6 +37,7 @@ def decision(
         trigger=trigger,
         execution=EXECUTION,
         now=NOW,
+        serving=serving,
     )
 
 
@@ -50,10 +54,53 @@ def test_a_newer_snapshot_is_rolled_out(state: FleetState, trigger: Trigger) -> 
 def test_what_is_live_already_is_not_rolled_out_again(trigger: Trigger) -> None:
     live = good_snapshot(id=LIVE.snapshot)
 
-    found = decision(FleetState(live=LIVE, hold=HOLD), trigger, live)
+    found = decision(FleetState(live=LIVE, hold=HOLD), trigger, live, Serving())
 
     assert found.skip is SkipReason.ALREADY_LIVE
     assert LIVE.snapshot in found.message
+
+
+def test_what_a_fleet_served_before_snaproll_came_is_live_already() -> None:
+    found = decision(FleetState(), PERSON, serving=Serving())
+
+    assert found.skip is SkipReason.ALREADY_LIVE
+    assert "since before snaproll came" in found.message
+
+
+DRIFTED = Serving(drift="the group saves something else")
+HEALS = Serving(drift="the group saves something else", heals=True)
+
+
+@pytest.mark.parametrize(
+    ("trigger", "serving"),
+    [(PERSON, DRIFTED), (PERSON, HEALS), (AUTOMATIC, HEALS), (PERSON, Serving(wanted=True))],
+    ids=["a person on a drifted fleet", "and on one that heals", "healing", "a person's wish"],
+)
+def test_what_is_live_is_rolled_out_again(trigger: Trigger, serving: Serving) -> None:
+    live = good_snapshot(id=LIVE.snapshot)
+
+    found = decision(FleetState(live=LIVE), trigger, live, serving)
+
+    assert found.skip is None
+    assert found.again
+
+
+def test_nothing_automatic_touches_a_drifted_fleet_that_is_only_to_be_told_of() -> None:
+    live = good_snapshot(id=LIVE.snapshot)
+
+    found = decision(FleetState(live=LIVE), AUTOMATIC, live, DRIFTED)
+
+    assert found.skip is SkipReason.DRIFTED
+    assert "the group saves something else" in found.message
+    assert '"snapshot": "live"' in found.message
+
+
+def test_a_held_fleet_is_not_healed() -> None:
+    live = good_snapshot(id=LIVE.snapshot)
+
+    assert (
+        decision(FleetState(live=LIVE, hold=HOLD), AUTOMATIC, live, HEALS).skip is SkipReason.HELD
+    )
 
 
 def test_a_hold_keeps_automatic_rollouts_away_and_says_whose_it_is() -> None:

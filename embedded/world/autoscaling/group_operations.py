@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from embedded.world.world import World
 
 MOST_GROUPS = 500
+DESCRIBED_BY_NAME = 50
+"""Groups that may be named in one call, unless MaxRecords says more."""
 """Groups per Region (user guide, "Quotas")."""
 MOST_TARGET_GROUPS = 50
 LAUNCH_MEMBERS = ("LaunchTemplate", "MixedInstancesPolicy")
@@ -153,14 +155,18 @@ class GroupOperations(Service):
     @operation("DescribeAutoScalingGroups")
     def describe_auto_scaling_groups(self, params: Params) -> Reply:
         """Groups by name or tag; names that do not exist are left out without an error."""
-        names = params.get("AutoScalingGroupNames")
+        names = params.get("AutoScalingGroupNames", [])
+        most = params.get("MaxRecords", DESCRIBED_BY_NAME)
+        if len(names) > most:
+            # The API model's AutoScalingGroupNames says how many; not how it refuses more.
+            raise invalid(f"The number of group names may be {most} at most.")
         chosen = [
             group
             for name, group in sorted(self._registry.groups.items())
             if (not names or name in names)
             and all(_has_tag(group, condition) for condition in params.get("Filters", []))
         ]
-        groups, token = page(chosen, params, default=50)
+        groups, token = page(chosen, params, default=DESCRIBED_BY_NAME)
         include_instances = params.get("IncludeInstances", True)
         shapes = [group.describe(include_instances=include_instances) for group in groups]
         return paged("AutoScalingGroups", shapes, token)

@@ -119,7 +119,12 @@ class LaunchTemplates(Service):
         return version
 
     def _caller(self) -> str:
-        return f"arn:aws:iam::{self.world.account}:root"
+        """Whose call this is, as CreatedBy shows it: a role's session, or the account's root."""
+        account, calls = self.world.account, self.world.calls
+        if not calls or calls[-1].role is None:
+            return f"arn:aws:iam::{account}:root"
+        role = calls[-1].role.rsplit("/", 1)[-1]
+        return f"arn:aws:sts::{account}:assumed-role/{role}/{calls[-1].caller}"
 
     # -- reading -----------------------------------------------------------------------------------
 

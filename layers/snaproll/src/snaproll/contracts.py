@@ -32,6 +32,9 @@ from snaproll.model import StrictValue, Value
 PAYLOAD_VERSION = 2
 """Version of the payloads below; handlers accept the version before as well."""
 
+LIVE = "live"
+"""As a snapshot: what is live already, to be rolled out again."""
+
 SnapshotId = Annotated[str, StringConstraints(pattern=SNAPSHOT_ID)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 
@@ -157,6 +160,19 @@ class ParameterEvent(_FromAws):
     detail: ParameterDetail
 
 
+class ReconcilePage(StrictValue):
+    """Some of the fleets, as ``ReconcileFleets`` divides many among runs of its own."""
+
+    source: Literal["snaproll"] = "snaproll"
+    fleets: list[FleetName] = Field(min_length=1)
+
+
+class ReconcileEvent(RootModel[ScheduleEvent | ReconcilePage]):
+    """``ReconcileFleets``: a tick for all fleets, or a page of them."""
+
+    root: ScheduleEvent | ReconcilePage = Field(discriminator="source")
+
+
 class Reconciled(StrictValue):
     """``ReconcileFleets``'s answer: what was done for each fleet."""
 
@@ -171,7 +187,7 @@ class RolloutRequest(StrictValue):
     """What starts a rollout: typed by a person, or written by dispatch."""
 
     fleet: FleetName
-    snapshot: SnapshotId | Literal["latest", "previous"] = "latest"
+    snapshot: SnapshotId | Literal["latest", "previous", "live"] = "latest"
     trigger: Trigger = Trigger.PERSON
     dry_run: bool = False
     reason: Text | None = None
@@ -262,6 +278,9 @@ class Rollout(StrictValue):
     one, and the fleet unhealthy."""
     goes_back: bool = False
     """Whether it is not newer than what is live; a hold is left behind then."""
+    again: bool = False
+    """Whether it is what is live already, rolled out again onto what the group's template is now:
+    to heal drift, or because a person wants it. The data is proven; the template may not be."""
     no_rollback: str | None = None
     """The reason of a person who allowed that there be nothing to roll back to."""
     takes_over: int | None = None
@@ -344,7 +363,8 @@ class FleetReport(Report):
 
     target: RollbackTarget | None
     source: TemplateVersion | None = None
-    """The version saved on the group; not the target's when a release is staged."""
+    """The version saved on the group; not the target's when a release is staged, or when what is
+    live is rolled out again."""
     passes_with_time: bool = False
     """Whether only checks failed that may be fine in some minutes."""
 
@@ -545,6 +565,20 @@ class FleetEvent(StrictValue):
     message: str
     execution: str
     link: str
+
+
+class ComparisonEvent(StrictValue):
+    """Detail of ``Drift Detected``, and of ``Needs Attention`` when the comparison asks for it.
+
+    ``snapshot`` is what is live according to the ledger; ``cause`` is the likely one.
+    """
+
+    version: int = 1
+    environment: str
+    fleet: str
+    snapshot: str
+    message: str
+    cause: str | None = None
 
 
 class ConfigurationEvent(StrictValue):

@@ -137,6 +137,10 @@ class AwsRefusedError(SnaprollError):
     """AWS refused a call for a reason that this version of snaproll has no answer to."""
 
 
+class ComparisonFailedError(SnaprollError):
+    """Some fleets could not be compared with what they should be; all others were."""
+
+
 class LedgerUnreadableError(SnaprollError):
     """A ledger item has a schema that this version cannot read."""
 

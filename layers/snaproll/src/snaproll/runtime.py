@@ -23,6 +23,7 @@ from snaproll.aws.alarms import Alarms
 from snaproll.aws.events import Announcements
 from snaproll.aws.executions import Executions
 from snaproll.aws.fleets import Fleets
+from snaproll.aws.functions import Functions
 from snaproll.aws.groups import Groups
 from snaproll.aws.hooks import Hooks
 from snaproll.aws.index import Index
@@ -31,6 +32,7 @@ from snaproll.aws.keys import Keys
 from snaproll.aws.launch_templates import LaunchTemplates
 from snaproll.aws.ledger import Ledger
 from snaproll.aws.live import LiveParameters
+from snaproll.aws.overview import Overview
 from snaproll.aws.probes import Probes
 from snaproll.aws.refreshes import Refreshes
 from snaproll.aws.snapshots import Snapshots
@@ -138,6 +140,11 @@ class Runtime:
         return Probes(self.client("lambda"), self.settings.probe_prefix)
 
     @cached_property
+    def functions(self) -> Functions:
+        """Functions of the control plane itself."""
+        return Functions(self.client("lambda"))
+
+    @cached_property
     def fleets(self) -> Fleets:
         """Fleet parameters."""
         return Fleets(self.client("ssm"), self.settings.environment)
@@ -156,6 +163,11 @@ class Runtime:
     def ledger(self) -> Ledger:
         """The ledger."""
         return Ledger(self.client("dynamodb"), self.settings.ledger_table)
+
+    @cached_property
+    def overview(self) -> Overview:
+        """The ledgers of many fleets."""
+        return Overview(self.client("dynamodb"), self.settings.ledger_table)
 
     @cached_property
     def announcements(self) -> Announcements:

@@ -23,6 +23,9 @@ class Settings(Value):
     probe_prefix: str = Field(alias="SNAPROLL_PROBE_PREFIX", default="")
     """What the names of probes begin with; set only where they are looked for."""
 
+    function: str = Field(alias="AWS_LAMBDA_FUNCTION_NAME", default="")
+    """The function's own name, which Lambda sets; who divides its work invokes itself."""
+
     @property
     def stop_parameter(self) -> str:
         """The parameter that stops every rollout of the environment while it exists."""

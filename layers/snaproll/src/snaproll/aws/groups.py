@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _ACTIVITIES_PAGE = 100
 _PROTECTED_AT_ONCE = 50
 """The most instances that one call protects (API reference, SetInstanceProtection)."""
+_GROUPS_PAGE = 100
 _TERMINATION = re.compile(r"Terminating EC2 instance: (i-[0-9a-f]+)")
 _WORST_FIRST = ("unhealthy", "unhealthy.draining", "unavailable", "unused", "draining", "initial")
 
@@ -49,6 +50,20 @@ class Groups:
             reply = self._autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[name])
         found = reply["AutoScalingGroups"]
         return _group(found[0]) if found else None
+
+    def several(self, names: Sequence[str]) -> dict[str, Group]:
+        """Those groups that exist, with their instances, a hundred to a call."""
+        found: list[Group] = []
+        pages = self._autoscaling.get_paginator("describe_auto_scaling_groups")
+        for first in range(0, len(names), _GROUPS_PAGE):
+            with named_errors("describe the groups of the fleets"):
+                # So many names are taken only with MaxRecords (API model AutoScalingGroupNames).
+                for page in pages.paginate(
+                    AutoScalingGroupNames=list(names[first : first + _GROUPS_PAGE]),
+                    PaginationConfig={"PageSize": _GROUPS_PAGE},
+                ):
+                    found += map(_group, page["AutoScalingGroups"])
+        return {one.name: one for one in found}
 
     def view(self, name: str) -> FleetView | None:
         """A group and what every one of its target groups says of its instances."""

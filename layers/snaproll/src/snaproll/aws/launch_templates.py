@@ -6,7 +6,7 @@ nor put into a state's payload.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -30,10 +30,15 @@ _PAGE = 200
 
 @dataclass(frozen=True, slots=True)
 class VersionContents:
-    """One version's data, as EC2 describes it; ``note`` is its description."""
+    """One version's data, as EC2 describes it.
+
+    ``note`` is its description, ``made_by`` the principal that made it (API model
+    ``LaunchTemplateVersion``, CreatedBy).
+    """
 
     version: TemplateVersion
     note: str
+    made_by: str
     _data: Mapping[str, Any] = field(repr=False)
 
     @property
@@ -139,6 +144,33 @@ class LaunchTemplates:
                 return None
             raise named(error, f"describe {version}") from error
         return next(map(_contents, reply["LaunchTemplateVersions"]), None)
+
+    def several(
+        self, versions: Iterable[TemplateVersion]
+    ) -> dict[TemplateVersion, VersionContents]:
+        """Those versions that exist, with one call for each template, unless one is missing."""
+        wanted: dict[str, list[TemplateVersion]] = {}
+        for version in versions:
+            wanted.setdefault(version.template_id, []).append(version)
+        found: list[VersionContents] = []
+        for template_id, of_template in wanted.items():
+            try:
+                found += self._numbered(template_id, of_template)
+            except SDK_ERRORS as error:
+                if code_of(error) not in _GONE:
+                    raise named(error, f"read versions of {template_id}") from error
+                # One that is missing hides the others.
+                alone = map(self.read, of_template) if len(of_template) > 1 else ()
+                found += [one for one in alone if one is not None]
+        return {one.version: one for one in found}
+
+    def _numbered(
+        self, template_id: str, versions: Sequence[TemplateVersion]
+    ) -> list[VersionContents]:
+        pages = self._ec2.get_paginator("describe_launch_template_versions").paginate(
+            LaunchTemplateId=template_id, Versions=sorted(str(one.version) for one in versions)
+        )
+        return [_contents(one) for page in pages for one in page["LaunchTemplateVersions"]]
 
     def version_for(
         self, source: VersionContents, device: str, snapshot_id: str, *, token: str, note: str
@@ -267,4 +299,9 @@ class LaunchTemplates:
 
 def _contents(raw: LaunchTemplateVersionTypeDef) -> VersionContents:
     version = TemplateVersion(template_id=raw["LaunchTemplateId"], version=raw["VersionNumber"])
-    return VersionContents(version, raw.get("VersionDescription", ""), raw["LaunchTemplateData"])
+    return VersionContents(
+        version=version,
+        note=raw.get("VersionDescription", ""),
+        made_by=raw.get("CreatedBy", ""),
+        _data=raw["LaunchTemplateData"],
+    )

@@ -17,7 +17,7 @@ from snaproll.domain.ledger import (
     Successor,
     Trigger,
 )
-from snaproll.domain.release import Release, RollbackTarget
+from snaproll.domain.release import Release, RollbackTarget, TemplateVersion
 from snaproll.errors import ClaimLostError, FleetBusyError, StalePlanError
 
 MOST_TAKEOVERS = 3
@@ -51,6 +51,7 @@ def take_claim(  # noqa: PLR0913 - each is one fact of the claim
     now: datetime,
     reason: str | None = None,
     hold_if_live: str | None = None,
+    again: bool = False,
 ) -> FleetState:
     """Claim a fleet. A claim that this execution already has is kept as it is.
 
@@ -83,6 +84,7 @@ def take_claim(  # noqa: PLR0913 - each is one fact of the claim
         claimed_at=now,
         reason=reason,
         hold_if_live=hold_if_live,
+        again=again,
     )
     return state.model_copy(
         update={"fence": fence, "claim": claim, "waiting": None, "successor": None}
@@ -195,15 +197,32 @@ def promote(state: FleetState, release: Release, replaced: RollbackTarget) -> Fl
     On a fleet that snaproll never rolled, the one before is what was found on the group.
     """
     claim = state.claim.model_copy(update={"promoted": True}) if state.claim else None
-    promoted = {"live": release, "trouble": None, "claim": claim}
+    promoted = {"live": release, "proven": None, "trouble": None, "claim": claim}
     if state.live is not None and state.live.snapshot == release.snapshot:
         return state.model_copy(update=promoted)
+    other = replaced.snapshot not in (None, release.snapshot)
     found = (
         Release(snapshot=replaced.snapshot, template=replaced.template)
-        if replaced.snapshot is not None
+        if replaced.snapshot is not None and other
         else None
     )
     return state.model_copy(update={**promoted, "previous": state.live or found})
+
+
+def adopt(state: FleetState, live: Release, version: TemplateVersion) -> FleetState:
+    """Take over the number of another version with the live snapshot, which the group saves.
+
+    Nothing is taken over when the state moved on meanwhile.
+    """
+    if state.claim is not None or state.live != live:
+        return state
+    proven = state.proven or live.template
+    return state.model_copy(
+        update={
+            "live": live.model_copy(update={"template": version}),
+            "proven": proven if proven != version else None,
+        }
+    )
 
 
 def give_up_claim(fleet: str, state: FleetState, hold: Hold | None) -> FleetState:
@@ -223,6 +242,7 @@ def give_up_claim(fleet: str, state: FleetState, hold: Hold | None) -> FleetStat
         snapshot=queued.snapshot,
         trigger=queued.trigger,
         reason=queued.reason,
+        again=queued.again,
     )
     return freed.model_copy(update={"queued": None, "successor": successor, "attempts": attempt})
 

@@ -239,8 +239,12 @@ class FleetPolicy(StrictValue):
     snapshots: SnapshotSelection
     refresh: RefreshPolicy = RefreshPolicy()
     health: HealthPolicy = HealthPolicy()
-    on_drift: Literal["alert"] = Field(
-        default="alert", description="What to do when somebody else changes the release."
+    on_drift: Literal["alert", "heal"] = Field(
+        default="alert",
+        description=(
+            "What to do when the group or an instance does not have the live snapshot: alert tells "
+            "of it, heal rolls the live snapshot out again."
+        ),
     )
 
     @model_validator(mode="after")

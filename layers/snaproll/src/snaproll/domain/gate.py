@@ -29,7 +29,8 @@ class GateEvidence:
     none; ``device_size_gib`` is the volume size that the fleet's launch template fixes for the
     data device, None when it leaves the size to the snapshot; ``live_data_time`` is that of the
     live release, None when none is known; ``by_hand`` tells that a person asked for this very
-    snapshot with a reason, and so for data that may be older than what is live, or than the limit.
+    snapshot with a reason, and so for data that may be older than what is live, or than the limit;
+    ``again`` tells that it is what is live.
     """
 
     snapshot_id: str
@@ -41,6 +42,7 @@ class GateEvidence:
     quarantined_because: str | None
     now: datetime
     by_hand: bool = False
+    again: bool = False
 
 
 def judge(fleet: Fleet, evidence: GateEvidence) -> Report:
@@ -195,8 +197,8 @@ def _time_checks(fleet: Fleet, snapshot: Snapshot, evidence: GateEvidence) -> li
 
 
 def _age_checks(fleet: Fleet, at: datetime, by: str, evidence: GateEvidence) -> list[Check]:
-    if evidence.by_hand:
-        why = "a person asked for this snapshot"
+    if evidence.by_hand or evidence.again:
+        why = "it is live already" if evidence.again else "a person asked for this snapshot"
         dated = passed("data-time", f"its data is of {at.isoformat()} by {by}")
         return [dated, not_checked("newer-than-live", why), not_checked("age", why)]
     live, oldest = evidence.live_data_time, fleet.policy.snapshots.max_age

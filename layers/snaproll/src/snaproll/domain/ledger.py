@@ -93,6 +93,8 @@ class Claim(StrictValue):
     hold_if_live: str | None = None
     promoted: bool = False
     """Whether its release is live: there is nothing left but to give the claim back."""
+    again: bool = False
+    """Whether it rolls out what is live already, onto what the group's template is now."""
 
 
 class Queued(StrictValue):
@@ -103,6 +105,7 @@ class Queued(StrictValue):
     data_time: datetime | None = None
     asked_at: datetime
     reason: str | None = None
+    again: bool = False
 
 
 class Successor(StrictValue):
@@ -118,6 +121,7 @@ class Successor(StrictValue):
     reason: str | None = None
     handed_over: bool = False
     """Whether the execution before it asked for it, and did not die."""
+    again: bool = False
 
 
 class Hold(StrictValue):
@@ -175,6 +179,8 @@ class Staged(StrictValue):
 class FleetState(StrictValue):
     """The one ``STATE`` item of a fleet.
 
+    ``proven`` is the version on which instances proved what is live; None while it is the live
+    release's own, which may be another one since a stack update.
     ``revision`` grows with every write. ``signals`` counts signals; ``woken_at`` is when one last
     ended a wait. ``attempts`` makes the names of the executions that snaproll itself starts
     unique; dispatch always uses the first attempt.
@@ -184,6 +190,7 @@ class FleetState(StrictValue):
     revision: int = 0
     fence: int = 0
     live: Release | None = None
+    proven: TemplateVersion | None = None
     previous: Release | None = None
     staged: Staged | None = None
     claim: Claim | None = None

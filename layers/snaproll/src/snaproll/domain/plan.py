@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -20,16 +21,32 @@ class SkipReason(StrEnum):
     QUEUED = "Queued"
     STOPPED = "Stopped"
     NO_FLEET = "NoFleet"
+    DRIFTED = "Drifted"
+    """It is live by the ledger, and the fleet is something else."""
 
 
 class Decision(Value):
-    """Whether to go on, and why not."""
+    """Whether to go on, and why not; ``again`` tells that it goes on with what is live."""
 
     skip: SkipReason | None
     message: str
+    again: bool = False
 
 
-def decide(
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """How a fleet stands to a snapshot that it is said to serve.
+
+    ``drift`` is how it differs, None when it does not; ``heals`` tells that the fleet's policy
+    lets drift be healed; ``wanted`` that a person asked for what is live, to be rolled out again.
+    """
+
+    drift: str | None = None
+    heals: bool = False
+    wanted: bool = False
+
+
+def decide(  # noqa: PLR0913 - each is one fact of the request
     fleet: str,
     state: FleetState,
     *,
@@ -39,24 +56,24 @@ def decide(
     execution: str,
     now: datetime,
     reason: str | None = None,
+    serving: Serving | None = None,
 ) -> Decision:
     """Decide on a rollout of one snapshot.
 
     Whether the snapshot is fit is the gate's question: one that does not exist goes on, to be
     rejected there with a record. What is live is not rolled out again, unless a person wants it
-    back, with a reason, from a rollout that is replacing it.
+    back, with a reason, from a rollout that is replacing it, or the fleet has drifted from it.
+    ``serving`` is there when the snapshot is what the fleet serves.
     """
     if trigger is Trigger.SCALE_OUT:
         return _decide_on_staged(fleet, state, snapshot_id)
     kept = trigger is Trigger.PERSON and reason is not None and _is_being_replaced(state)
-    # What is live is not what a group saves on which another release is staged.
-    kept = kept or state.staged is not None
-    if state.live is not None and state.live.snapshot == snapshot_id and not kept:
-        return Decision(
-            skip=SkipReason.ALREADY_LIVE,
-            message=f"{snapshot_id} is already live on fleet {fleet}. Nothing to do.",
-        )
     automatic = trigger is not Trigger.PERSON
+    again = serving is not None and not kept
+    if serving is not None and again:
+        settled = _settled(fleet, state, snapshot_id, serving, automatic=automatic)
+        if settled is not None:
+            return settled
     if automatic and state.hold is not None and state.hold.stands(now):
         hold = state.hold
         return Decision(
@@ -75,7 +92,7 @@ def decide(
             ),
         )
     ours = state.claim is not None and state.claim.execution == execution
-    if automatic and not ours and snapshot is not None:
+    if automatic and not ours and not again and snapshot is not None:
         newer = newer_live(state, snapshot)
         if newer is not None:
             return Decision(
@@ -87,7 +104,33 @@ def decide(
                     f"{newer.isoformat()}); automatic rollouts only move forward."
                 ),
             )
-    return Decision(skip=None, message=f"{snapshot_id} is to be rolled out to fleet {fleet}.")
+    return Decision(
+        skip=None, message=f"{snapshot_id} is to be rolled out to fleet {fleet}.", again=again
+    )
+
+
+def _settled(
+    fleet: str, state: FleetState, snapshot_id: str, serving: Serving, *, automatic: bool
+) -> Decision | None:
+    """Why nothing is to be done about a snapshot that the fleet is said to serve, if nothing is."""
+    if serving.wanted:
+        return None
+    if serving.drift is None:
+        since = "" if state.live else ", and has been since before snaproll came"
+        return Decision(
+            skip=SkipReason.ALREADY_LIVE,
+            message=f"{snapshot_id} is already live on fleet {fleet}{since}. Nothing to do.",
+        )
+    if automatic and not serving.heals:
+        return Decision(
+            skip=SkipReason.DRIFTED,
+            message=(
+                f"{snapshot_id} is live on fleet {fleet} by its ledger, and {serving.drift}. "
+                f'Nothing was changed; {{"fleet": "{fleet}", "snapshot": "live"}} rolls it out '
+                f"again."
+            ),
+        )
+    return None
 
 
 def _is_being_replaced(state: FleetState) -> bool:

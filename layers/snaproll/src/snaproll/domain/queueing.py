@@ -82,6 +82,8 @@ def _stop_for(claim: Claim, queued: Queued, state: FleetState) -> Claim:
 
 def _stays(claim: Claim, queued: Queued, state: FleetState) -> bool:
     """Whether a request is for what the fleet serves when the running rollout went back."""
+    if queued.again:
+        return False
     if state.live is not None:
         return state.live.snapshot == queued.snapshot
     return claim.target is not None and claim.target.snapshot == queued.snapshot

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from snaproll.aws.ledger import Change
-from snaproll.contracts import Claimed, Rollout, RolloutEvent, StepRequest, console_link
+from snaproll.contracts import LIVE, Claimed, Rollout, RolloutEvent, StepRequest, console_link
 from snaproll.domain.claims import prove_claim, take_claim, take_over
 from snaproll.domain.ledger import Claim, FleetState
 from snaproll.domain.staging import claim_staged
@@ -52,6 +52,7 @@ def claim_fleet(request: StepRequest, runtime: Runtime) -> Claimed:
             now=runtime.now(),
             reason=rollout.reason,
             hold_if_live=rollout.by_hand if rollout.goes_back else None,
+            again=rollout.again,
         )
         return Change(claim_staged(rollout.fleet, claimed), watch=watch)
 
@@ -77,14 +78,18 @@ def claim_fleet(request: StepRequest, runtime: Runtime) -> Claimed:
 def start_successor(fleet: str, state: FleetState, runtime: Runtime) -> str | None:
     """Start the execution that the ledger names as the next one; its name.
 
-    Starting it again is harmless: the name is taken then.
+    Starting it again is harmless: the name is taken then. While the environment is stopped nothing
+    is started but what goes on with a rollout that runs; the name stays in the ledger, where the
+    comparison finds it afterwards.
     """
     successor = state.successor
     if successor is None:
         return None
+    if successor.takes_over is None and runtime.stop_reason() is not None:
+        return None
     content: dict[str, object] = {
         "fleet": fleet,
-        "snapshot": successor.snapshot,
+        "snapshot": LIVE if successor.again else successor.snapshot,
         "trigger": successor.trigger.value,
     }
     if successor.reason is not None:

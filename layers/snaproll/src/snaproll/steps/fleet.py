@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from snaproll.contracts import FleetReport, StepRequest
+from snaproll.contracts import FleetReport, Rollout, StepRequest
 from snaproll.domain.fleet import Fleet
 from snaproll.domain.group import Group
 from snaproll.domain.preflight import (
@@ -44,7 +44,7 @@ def inspect_fleet(request: StepRequest, runtime: Runtime) -> FleetReport:
     policy = fleet.policy
     view = runtime.groups.view(policy.auto_scaling_group)
     template = _template_facts(fleet, view.group, runtime) if view else None
-    target = _rollback_target(fleet, template, runtime) if template else None
+    target = _rollback_target(request.rollout, template, runtime) if template else None
     evidence = FleetEvidence(
         environment=runtime.settings.environment,
         view=view,
@@ -55,7 +55,7 @@ def inspect_fleet(request: StepRequest, runtime: Runtime) -> FleetReport:
         probe=runtime.probes.find(probe.function) if (probe := policy.health.probe) else None,
         active_refresh=runtime.refreshes.active(view.group.name) if view else None,
         rollback_trouble=(
-            launch_trouble(target.snapshot, view.group.service_role, runtime)
+            target.lost or launch_trouble(target.snapshot, view.group.service_role, runtime)
             if view and target and target.snapshot
             else None
         ),
@@ -72,9 +72,22 @@ def inspect_fleet(request: StepRequest, runtime: Runtime) -> FleetReport:
     )
 
 
-def _rollback_target(fleet: Fleet, template: TemplateFacts, runtime: Runtime) -> RollbackTarget:
+def _rollback_target(rollout: Rollout, template: TemplateFacts, runtime: Runtime) -> RollbackTarget:
+    """Where the fleet would go back to: mostly what its group saves.
+
+    When what is live is rolled out again it is the version that proved it, because what is saved
+    now is something else.
+    """
     saved = RollbackTarget(template=template.version, snapshot=template.data_snapshot)
-    return goes_back_to(runtime.ledger.state(fleet.name), template.version, saved)
+    state = runtime.ledger.state(rollout.fleet)
+    if not rollout.again or state.live is None:
+        return goes_back_to(state, template.version, saved)
+    version, live = state.proven or state.live.template, state.live.snapshot
+    contents = runtime.templates.read(version)
+    if contents is not None and contents.snapshot_at(rollout.policy.data_device) == live:
+        return RollbackTarget(template=version, snapshot=live)
+    lost = f"{version}, which proved {live}, does not exist any more"
+    return saved.model_copy(update={"lost": lost})
 
 
 def _template_facts(fleet: Fleet, group: Group, runtime: Runtime) -> TemplateFacts | None:

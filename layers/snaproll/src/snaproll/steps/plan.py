@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from pydantic import ValidationError
 
 from snaproll.contracts import (
+    LIVE,
     OperatorRequest,
     Plan,
     PlanRequest,
@@ -14,8 +17,10 @@ from snaproll.contracts import (
 )
 from snaproll.domain.claims import quiet_seconds, was_handed_over
 from snaproll.domain.fleet import Fleet
+from snaproll.domain.group import Group
 from snaproll.domain.ledger import FleetState, Trigger
-from snaproll.domain.plan import SkipReason, decide, newer_live
+from snaproll.domain.plan import Serving, SkipReason, decide, newer_live
+from snaproll.domain.release import Release
 from snaproll.domain.snapshot import Snapshot, data_time, lies_ahead, matches
 from snaproll.errors import (
     InvalidEventError,
@@ -26,6 +31,7 @@ from snaproll.errors import (
 from snaproll.explain import explain
 from snaproll.runtime import Runtime
 from snaproll.steps.dispatch import fleets_that_select
+from snaproll.steps.drift import examine
 from snaproll.steps.index import readable_fleets
 
 LATEST = "latest"
@@ -79,6 +85,7 @@ def _plan(
             ),
             rollout=None,
         )
+    serving = _serving(wanted, fleet, state, snapshot_id, runtime)
     decision = decide(
         fleet.name,
         state,
@@ -88,18 +95,55 @@ def _plan(
         execution=request.execution.id,
         now=runtime.now(),
         reason=wanted.reason,
+        serving=serving,
     )
+    goes_back = snapshot is not None and newer_live(state, snapshot) is not None
     rollout = _rollout(request, fleet, state, snapshot_id, trigger).model_copy(
         update={
             "reason": wanted.reason,
             "by_hand": wanted.reason if trigger is Trigger.PERSON else None,
             "no_rollback": wanted.reason if wanted.allow_no_rollback else None,
-            "goes_back": snapshot is not None and newer_live(state, snapshot) is not None,
+            "goes_back": goes_back and not decision.again,
+            "again": decision.again,
         }
     )
     return Plan(
         skip=decision.skip, dry_run=wanted.dry_run, message=decision.message, rollout=rollout
     )
+
+
+def _serving(
+    wanted: RolloutRequest, fleet: Fleet, state: FleetState, snapshot_id: str, runtime: Runtime
+) -> Serving | None:
+    """How the fleet stands to a snapshot that is live on it; None when another one is.
+
+    While a release is staged, what is live is not what the group saves.
+    """
+    if state.staged is not None:
+        return None
+    if state.live is not None and state.live.snapshot != snapshot_id:
+        return None
+    if wanted.snapshot == LIVE:
+        return Serving(wanted=True)
+    if state.claim is not None:
+        # While the fleet is being rolled it is mixed, and only the ledger tells.
+        return Serving() if state.live is not None else None
+    group = runtime.groups.get(fleet.policy.auto_scaling_group)
+    live = state.live or _found(fleet, group, runtime)
+    if live is None or live.snapshot != snapshot_id:
+        return None
+    drift, _ = examine(fleet, live, group, runtime)
+    heals = fleet.policy.on_drift == "heal"
+    return Serving(drift=drift.what if drift else None, heals=heals)
+
+
+def _found(fleet: Fleet, group: Group | None, runtime: Runtime) -> Release | None:
+    """What a fleet that was never rolled is to launch, as if it were live."""
+    contents = runtime.templates.read(group.saved) if group and group.saved else None
+    snapshot = contents.snapshot_at(fleet.policy.data_device) if contents else None
+    if contents is None or snapshot is None:
+        return None
+    return Release(snapshot=snapshot, template=contents.version)
 
 
 def _rollout(
@@ -137,6 +181,7 @@ def _plan_takeover(request: PlanRequest, name: str, fence: int, runtime: Runtime
             "reason": claim.reason,
             "by_hand": claim.reason if claim.trigger is Trigger.PERSON else None,
             "goes_back": claim.hold_if_live is not None,
+            "again": claim.again,
         }
     )
     return Plan(
@@ -160,6 +205,8 @@ def _snapshot(
         if newest is None:
             raise NoEligibleSnapshotError(_how_to_publish(fleet))
         return newest.id, newest
+    if wanted.snapshot == LIVE:
+        return _live(fleet, state, runtime)
     if wanted.snapshot != PREVIOUS:
         return wanted.snapshot, runtime.snapshots.get(wanted.snapshot)
     if wanted.reason is None:
@@ -176,6 +223,16 @@ def _snapshot(
             f'snapshot: {{"fleet": "{fleet.name}", "snapshot": "snap-…", "reason": "…"}}.'
         )
     return previous, runtime.snapshots.get(previous)
+
+
+def _live(fleet: Fleet, state: FleetState, runtime: Runtime) -> tuple[str, Snapshot | None]:
+    live = state.live or _found(fleet, runtime.groups.get(fleet.policy.auto_scaling_group), runtime)
+    if live is None:
+        raise NoEligibleSnapshotError(
+            f"Fleet {fleet.name} serves no snapshot that could be rolled out again. Start it with "
+            f'{{"fleet": "{fleet.name}"}}.'
+        )
+    return live.snapshot, runtime.snapshots.get(live.snapshot)
 
 
 def _request_in(request: PlanRequest, runtime: Runtime) -> RolloutRequest | OperatorRequest | Plan:
@@ -226,18 +283,25 @@ def _request_of_event(raw: object, runtime: Runtime) -> RolloutRequest | Plan:
     return RolloutRequest(fleet=fleet_name, snapshot=snapshot_id, trigger=Trigger.SNAPSHOT)
 
 
-def newest_eligible(fleet: Fleet, runtime: Runtime) -> Snapshot | None:
-    """The newest snapshot by data time that the fleet's rule selects and nothing condemned."""
+def newest_eligible(
+    fleet: Fleet, runtime: Runtime, newer_than: datetime | None = None
+) -> Snapshot | None:
+    """The newest snapshot by data time that the fleet's rule selects and nothing condemned.
+
+    When none is newer than an instant, the ledger is not asked.
+    """
     rule, now = fleet.policy.snapshots, runtime.now()
-    bad = runtime.ledger.condemned(fleet.name)
     dated = [
         (at, snapshot.id, snapshot)
         for snapshot in runtime.snapshots.selected(rule.tags, rule.owners)
         # EC2's filters take * and ? in a value for wildcards; the fleet's rule does not.
-        if snapshot.id not in bad and matches(snapshot, rule.tags)
+        if matches(snapshot, rule.tags)
         if (at := data_time(snapshot).at) is not None and not lies_ahead(at, now)
+        if newer_than is None or at > newer_than
     ]
-    return max(dated)[2] if dated else None
+    bad = runtime.ledger.condemned(fleet.name) if dated else frozenset()
+    good = [one for one in dated if one[1] not in bad]
+    return max(good)[2] if good else None
 
 
 def _how_to_publish(fleet: Fleet) -> str:

@@ -29,6 +29,7 @@ def queue_behind(request: StepRequest, runtime: Runtime) -> Recorded:
         data_time=data_time(snapshot).at if snapshot else None,
         asked_at=runtime.now(),
         reason=rollout.reason if rollout.trigger is Trigger.PERSON else None,
+        again=rollout.again,
     )
     place = Place.WAITS
 

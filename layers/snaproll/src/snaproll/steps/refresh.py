@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from snaproll.aws.ledger import Change
 from snaproll.contracts import RefreshStarted, ReleaseRequest, RollBackRequest, Rollout
@@ -64,6 +65,10 @@ def start_refresh(request: ReleaseRequest, runtime: Runtime) -> RefreshStarted:
     if started is None:
         if claim.stop is not None:
             raise RolloutStoppedError(claim.stop)
+        if rollout.again and group.saved != request.target.template:
+            # Auto Scaling returns to what the group saves: that has to be what was proven.
+            runtime.groups.save_version(group, request.target.template)
+            group = replace(group, saved=request.target.template)
         if group.empty:
             raise NoInstancesError(f"The group {group.name} wants no instances and has none.")
         _refuse_if_changed(request, state, group)

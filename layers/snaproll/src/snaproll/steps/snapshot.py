@@ -35,6 +35,7 @@ def validate_snapshot(request: StepRequest, runtime: Runtime) -> Report:
         live_data_time=saved.data_time if saved else data_time_of(running.snapshot, runtime),
         quarantined_because=quarantine.reason if quarantine else None,
         by_hand=rollout.by_hand is not None,
+        again=rollout.again,
         now=runtime.now(),
     )
     return judge(fleet, evidence)
@@ -70,7 +71,7 @@ def data_time_of(snapshot_id: str | None, runtime: Runtime) -> datetime | None:
 
 
 def record_rejection(request: RejectionRequest, runtime: Runtime) -> Recorded:
-    """Mark a rejected snapshot as such, where people look for it.
+    """Mark a rejected snapshot as such, where people look for it; what is live stays that.
 
     Raises
     ------
@@ -79,7 +80,7 @@ def record_rejection(request: RejectionRequest, runtime: Runtime) -> Recorded:
     """
     rollout = request.rollout
     prove(rollout, runtime)
-    if unfit(request.report):
+    if unfit(request.report) and not rollout.again:
         runtime.ledger.put_rejection(
             rollout.fleet, _condemnation(rollout, request.report.message, runtime)
         )

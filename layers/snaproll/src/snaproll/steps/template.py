@@ -100,7 +100,7 @@ def delete_template_version(request: DiscardRequest, runtime: Runtime) -> Record
     if newest is None or newest.version == request.target.template:
         # What the fleet went back to, which may be launched even if it has the same snapshot.
         return Recorded(message=f"{discarded} was deleted.")
-    if newest.snapshot_at(policy.data_device) == snapshot:
+    if newest.snapshot_at(policy.data_device) == snapshot and not rollout.again:
         raise TemplateRefusedError(
             f"{newest.version}, the newest one, carries {snapshot} as well and was not "
             f"made by this rollout. Delete it, or $Latest brings that snapshot back."

@@ -68,7 +68,7 @@ def _assess(
             verdict=Verdict.ROLL_BACK,
             reason=claim.stop,
             # What the probe found a moment before stands all the same.
-            against_data=request.memory.probing.failed,
+            against_data=request.memory.probing.failed and not request.rollout.again,
             wait_seconds=0,
             memory=request.memory,
         )
@@ -91,7 +91,11 @@ def _assess(
         without_refresh=request.refresh.id is None,
     )
     judge = assess_forward if forward else assess_back
-    assessment = _with_causes(judge(look, request.memory), look, request, runtime)
+    assessment = judge(look, request.memory)
+    if request.rollout.again:
+        # Its data is proven: what is bad now came with the launch template, or by chance.
+        assessment = assessment.model_copy(update={"against_data": False})
+    assessment = _with_causes(assessment, look, request, runtime)
     return _with_target(assessment, request, runtime)
 
 
