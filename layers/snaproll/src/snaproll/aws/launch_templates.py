@@ -185,7 +185,8 @@ class LaunchTemplates:
         Raises
         ------
         TemplateRefusedError
-            EC2 warned, or the version read back differs otherwise; what was made is deleted.
+            EC2 warned, or the version read back differs otherwise; what was made is deleted, unless
+            it became the default meanwhile.
         NotYetVisibleError
             The version was made and cannot be read yet.
         """
@@ -199,10 +200,9 @@ class LaunchTemplates:
         if contents is None:
             raise NotYetVisibleError(f"{made} was just made and cannot be read yet.")
         if not contents.holds(wanted):
-            self.delete(made)
             raise TemplateRefusedError(
                 f"{made}, made from {source.version} for {snapshot_id}, differed from it in more "
-                f"than the snapshot at {device}. It was deleted again."
+                f"than the snapshot at {device}. {self._undo(made)}"
             )
         return made
 
@@ -228,10 +228,18 @@ class LaunchTemplates:
         warnings = reply.get("Warning", {}).get("Errors", [])
         if warnings:
             # EC2 makes the version all the same; launches from it would fail later.
-            self.delete(made)
             said = "; ".join(f"{one.get('Code')}: {one.get('Message')}" for one in warnings)
-            raise TemplateRefusedError(f"EC2 warned about {made}: {said}. It was deleted again.")
+            raise TemplateRefusedError(f"EC2 warned about {made}: {said}. {self._undo(made)}")
         return made
+
+    def _undo(self, made: TemplateVersion) -> str:
+        """Delete what was made a moment ago; what became of it, as a sentence."""
+        try:
+            self.delete(made)
+        except VersionInUseError as error:
+            # Somebody made it the default meanwhile: theirs to settle, and no reason to try again.
+            return f"It could not be deleted again: {error}."
+        return "It was deleted again."
 
     def _as_request(self, described: Mapping[str, Any], shape_name: str) -> dict[str, Any]:
         """What was described, cut to the members that a request of that shape takes."""
