@@ -34,7 +34,7 @@ from tests.unit.builders import (
     gate_evidence,
     good_snapshot,
 )
-from tools.definition import ROLLOUT, read
+from tools.definition import machines, read
 
 HISTORY: Final = 15_000
 """History events of one execution; Step Functions ends one at 25,000, and calls fail sometimes."""
@@ -86,24 +86,25 @@ RULES: Final[list[Rule]] = [
     bounded(data.every_request_fits),
     bounded(data.every_choice_has_a_way),
 ]
+KNOWN: Final = {name: machine() for name, machine in MACHINES.items()}
 BY_NAME: Final = {rule.__name__: rule for rule in RULES}
 
 
 def test_every_definition_is_held_to_the_rules() -> None:
-    assert MACHINES.keys() == {path.name.split(".")[0] for path in ROLLOUT.parent.iterdir()}
+    assert MACHINES.keys() == machines().keys()
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 @pytest.mark.parametrize("machine", MACHINES)
 def test_a_definition_keeps_the_rule(machine: str, rule: Rule) -> None:
-    assert list(rule(MACHINES[machine]())) == []
+    assert list(rule(KNOWN[machine])) == []
 
 
 # -- what the bounds rest on ----------------------------------------------------------------------
 
 
 def test_what_moves_stays_below_the_limit_with_the_largest_fleet_and_parameter() -> None:
-    sizes = data.Flow(rollout(), LIMITS).follow().sizes
+    sizes = data.followed(KNOWN["rollout"], LIMITS).sizes
 
     # An execution's input aside, the dry run's answer is the largest: all checks, and a message.
     largest = max((size, place) for place, size in sizes.items() if ": Arguments" not in place)
@@ -130,7 +131,7 @@ def test_no_check_says_more_than_the_bounds_allow() -> None:
 
 
 def test_the_longest_history_is_that_of_an_execution_that_hands_over() -> None:
-    assert MOST_LOOKS * 13 < graph.longest_history(rollout()) < HISTORY
+    assert MOST_LOOKS * 13 < graph.longest_history(KNOWN["rollout"]) < HISTORY
 
 
 # -- faults that are planted ----------------------------------------------------------------------

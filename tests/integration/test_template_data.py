@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from embedded.scenarios.stage import DATA_DEVICE, Stage, StagedFleet
+from embedded.world.faults import Call
 from tests.integration.seen import Seen, outcome, reason, texts
 
 SECRET = "correct-horse-battery-staple"  # noqa: S105 - that is the point
@@ -144,6 +145,39 @@ def test_a_version_that_ec2_warns_of_is_deleted_again_and_the_warning_told(
     assert made["Warning"]["Errors"][0]["Message"] in reason(rollout)
     assert set(rich.versions) == {1, 2, 3}
     assert rich.refreshes == []
+
+
+def test_a_version_that_was_made_the_default_before_it_could_be_deleted_is_told_of(
+    stage: Stage, rich: Seen
+) -> None:
+    # Given a template that EC2 warns of, and somebody who makes the new version the default at once
+    data = rich.versions[2]
+    data["BlockDeviceMappings"][1]["Ebs"] |= {"Encrypted": True, "KmsKeyId": rich.fleet.key}
+    stage.session.client("ec2").create_launch_template_version(
+        LaunchTemplateId=rich.fleet.template_id,
+        LaunchTemplateData=data,  # type: ignore[arg-type]
+    )
+    stage.session.client("autoscaling").update_auto_scaling_group(
+        AutoScalingGroupName=rich.fleet.group,
+        LaunchTemplate={"LaunchTemplateId": rich.fleet.template_id, "Version": "3"},
+    )
+
+    def make_default(call: Call) -> None:
+        if call.operation == "DeleteLaunchTemplateVersions":
+            stage.world.faults.clear()
+            stage.session.client("ec2").modify_launch_template(
+                LaunchTemplateId=rich.fleet.template_id, DefaultVersion="4"
+            )
+
+    stage.world.faults.before_effect(make_default)
+
+    # When a snapshot is rolled
+    rollout = stage.roll(rich.fleet)
+
+    # Then it ends with a reason that names the version, and not with an error of its own
+    assert outcome(rollout) == "FleetNotReady"
+    assert "EC2 warned about" in reason(rollout)
+    assert f"EC2 did not delete {rich.fleet.template_id} version 4" in reason(rollout)
 
 
 def test_a_version_is_named_by_what_it_is_for(stage: Stage, fleet: StagedFleet) -> None:

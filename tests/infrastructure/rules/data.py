@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Final
 
 from embedded.states.failures import ExpressionError
@@ -302,6 +303,12 @@ class Flow:
         return members({"Payload": frozenset({Model(step.answer)})})
 
 
+@cache
+def followed(machine: Machine, limits: Limits) -> Flow:
+    """What is known in a machine."""
+    return Flow(machine, limits).follow()
+
+
 def every_expression_parses(machine: Machine, _: Limits) -> Iterator[str]:
     """Each expression is JSONata, and marked as one from its beginning to its end."""
     for place, value in strings(dict(machine.definition)):
@@ -317,12 +324,12 @@ def every_expression_parses(machine: Machine, _: Limits) -> Iterator[str]:
 
 def every_reference_is_known(machine: Machine, limits: Limits) -> Iterator[str]:
     """What an expression refers to is assigned on every path, and has the members asked for."""
-    yield from Flow(machine, limits).follow().wrong
+    yield from followed(machine, limits).wrong
 
 
 def everything_that_moves_is_small(machine: Machine, limits: Limits) -> Iterator[str]:
     """Arguments, answers and assignments stay below the limit, however large the fleet."""
-    flow = Flow(machine, limits).follow()
+    flow = followed(machine, limits)
     yield from flow.unbounded
     for place, size in flow.sizes.items():
         if size >= LIMIT:
@@ -331,7 +338,7 @@ def everything_that_moves_is_small(machine: Machine, limits: Limits) -> Iterator
 
 def every_request_fits(machine: Machine, limits: Limits) -> Iterator[str]:
     """What a task gives its function is what the function's model takes."""
-    flow = Flow(machine, limits).follow()
+    flow = followed(machine, limits)
     for name in machine.tasks:
         state = machine.states[name]
         step = step_of(state)
@@ -391,7 +398,7 @@ def _names(kind: Kind) -> str:
 
 def every_choice_has_a_way(machine: Machine, limits: Limits) -> Iterator[str]:
     """A choice without a default covers everything that its conditions are about."""
-    flow = Flow(machine, limits).follow()
+    flow = followed(machine, limits)
     for name, state in machine.states.items():
         if state["Type"] != "Choice" or "Default" in state or name not in flow.known:
             continue

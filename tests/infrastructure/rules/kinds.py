@@ -205,7 +205,7 @@ def _most(notes: list[Any]) -> int | None:
 # -- sizes ----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Limits:
     """What limits what no annotation does, each by ``Model.field`` or by the model itself.
 

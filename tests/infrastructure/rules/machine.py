@@ -31,7 +31,7 @@ class Claims:
     left_by: Mapping[str, str]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Machine:
     """A definition and what the rules have to be told of it.
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from datetime import timedelta
 from typing import Any, Final
 
 from snaproll.domain.fleet import FleetPolicy
 from snaproll.domain.handover import MOST_LOOKS
 from snaproll.domain.probe_contract import LONGEST_REASON
+from snaproll.domain.writer import LONGEST_COMPLETION, LONGEST_LIMIT, WriterPolicy
+from snaproll.steps.publish.snapshot import LONGEST_WAIT
 from tests.infrastructure.rules.kinds import ESCAPED, Limits
 from tests.infrastructure.rules.machine import Claims, Machine
-from tools.definition import read
+from tools.definition import FOLDER, read
 
 RACES: Final = 10
 """How often at most somebody else comes in between two states that follow at once. Each time
@@ -44,7 +48,32 @@ def rollout(definition: dict[str, Any] | None = None) -> Machine:
     )
 
 
-MACHINES: Final = {"rollout": rollout}
+def publish(definition: dict[str, Any] | None = None) -> Machine:
+    """The publish."""
+    definition = definition or read(FOLDER / "publish.asl.yaml")
+    pause = timedelta(seconds=definition["States"]["WaitForQuiesce"]["Seconds"])
+    asked = math.ceil(LONGEST_LIMIT / pause) + 1
+    first_looks = 20
+    return Machine(
+        definition,
+        Claims(
+            held_from="FindPlace",
+            released_by="FinishPublish",
+            # Another execution has it then, or recovery gives it to one.
+            left_by={"Superseded": "ClaimLostError", "Interrupted": "GoOn"},
+        ),
+        visits={
+            # Until the hook's limit is over, which is kept over both.
+            "QuiesceWriter": asked,
+            "ResumeWriter": asked,
+            "InspectWriter": 1,
+            # At the longest pace until it is given up, and more often in the beginning.
+            "InspectSnapshot": math.ceil(LONGEST_COMPLETION / LONGEST_WAIT) + first_looks,
+        },
+    )
+
+
+MACHINES: Final = {"rollout": rollout, "publish": publish}
 """Every state machine of the stack; a new one is held to the rules by its entry here."""
 
 PARAMETER: Final = 8 * 1024
@@ -70,7 +99,7 @@ SENTENCE: Final = 2 * PARAMETER
 twenty instances."""
 
 LIMITS: Final = Limits(
-    models={FleetPolicy: PARAMETER + FILLED_IN},
+    models=dict.fromkeys((FleetPolicy, WriterPolicy), PARAMETER + FILLED_IN),
     texts={
         **dict.fromkeys(
             (
@@ -78,6 +107,9 @@ LIMITS: Final = Limits(
                 *("Ended.snapshot", "OperatorRequest.fleet", "OperatorRequest.lift_quarantine"),
                 *("Release.snapshot", "RollbackTarget.snapshot", "TemplateVersion.template_id"),
                 *("RefreshNote.id", "Check.name", "ProbeCall.function", "ProbeRequest.fleet"),
+                *("Publish.writer", "Publish.id", "Publish.execution", "PublishEnded.writer"),
+                *("PublishEnded.snapshot", "WriterClaimed.snapshot", "SnapshotBegun.snapshot"),
+                *("WriterReport.volume", "WriterReport.instance", "HookCalled.command"),
                 *("ProbeRequest.environment", "ProbeRequest.execution", "ProbedSnapshot.id"),
             ),
             NAMES,
@@ -99,6 +131,16 @@ LIMITS: Final = Limits(
         "ReleaseStaged.message": SENTENCE,
         "TemplateUpdated.message": SENTENCE,
         "Plan.message": SENTENCE,
+        "WriterClaimed.message": SENTENCE,
+        "WriterClaimed.stop": SENTENCE,
+        "HookCalled.message": SENTENCE,
+        "SnapshotBegun.message": SENTENCE,
+        "SnapshotInspected.message": SENTENCE,
+        # What fleets select by, each of them by twenty tags at most: a snapshot has fifty.
+        "WriterReport.tags": 50 * 2 * NAMES,
+        "PublishEnded.message": CHECKS,
+        # As many as there are in an environment, with names of 40 characters.
+        "PublishEnded.fleets": 500 * 44,
         "Plan.checks": 2 * CHECKS,
         "Report.checks": CHECKS,
         # It joins the reasons of all that failed.

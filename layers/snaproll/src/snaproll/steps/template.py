@@ -28,7 +28,7 @@ def update_launch_template(request: TemplateRequest, runtime: Runtime) -> Templa
     ClaimLostError
         The rollout lost its claim.
     TemplateRefusedError
-        No such version can be made, and none was left behind.
+        No such version can be made; none was left behind, or it says which.
     NotYetVisibleError
         EC2 does not show yet what was made.
     """

@@ -31,7 +31,7 @@ from snaproll.steps.publish.inspect import own_tags
 
 HOOK_MARGIN = timedelta(seconds=10)
 """The writer has to stand still for so much longer than the moment of the call."""
-_SHORTEST_WAIT, _LONGEST_WAIT = timedelta(minutes=1), timedelta(minutes=15)
+_SHORTEST_WAIT, LONGEST_WAIT = timedelta(minutes=1), timedelta(minutes=15)
 
 
 def take_snapshot(request: TakeSnapshotRequest, runtime: Runtime) -> SnapshotBegun:
@@ -153,7 +153,7 @@ def inspect_snapshot(request: InspectSnapshotRequest, runtime: Runtime) -> Snaps
             PublishOutcome.SNAPSHOT_FAILED,
         )
     # The longer it took, the longer it will take: looks become rarer as it goes on.
-    wait = min(max(_SHORTEST_WAIT, (now - begun) / 2), _LONGEST_WAIT, begun + limit - now)
+    wait = min(max(_SHORTEST_WAIT, (now - begun) / 2), LONGEST_WAIT, begun + limit - now)
     return SnapshotInspected(
         message=f"{snapshot.id} is pending.",
         outcome=None,
