@@ -186,6 +186,53 @@ def test_a_hold_with_a_rollback_before_the_refresh_stops_without_a_trace(
     assert seen.state.hold is not None
 
 
+def test_a_hold_just_before_the_refresh_takes_the_version_away_again(
+    stage: Stage, fleet: StagedFleet, seen: Seen
+) -> None:
+    # Given a rollout that cannot make its version yet
+    stage.world.faults.before_effect(throttle_versions)
+    stage.complete_snapshot(fleet)
+    stage.world.run_for(30)
+    assert states_of(stage.rollouts()[0])[-1] == "UpdateLaunchTemplate"
+
+    # When a person stops it, and it can
+    stage.start({"fleet": fleet.name, "hold": "wrong", "by": "ann", "running": "roll_back"})
+    stage.world.run_for(5)
+    stage.world.faults.clear()
+    settle(stage)
+
+    # Then it made the version, started no refresh, and left nothing
+    assert "StartRefresh" in states_of(stage.rollouts()[0])
+    assert outcome(stage.rollouts()[0]) == "Stopped"
+    assert (seen.refreshes, seen.latest) == ([], 1)
+
+
+def throttle_versions(call: Call) -> None:
+    """Let no launch template version be made for now."""
+    if call.operation == "CreateLaunchTemplateVersion":
+        raise AwsError("RequestLimitExceeded", "injected", http_status=503)
+
+
+def test_a_stop_is_told_although_what_failed_before_it_was_told_already(
+    stage: Stage, fleet: StagedFleet, seen: Seen
+) -> None:
+    # Given a fleet that was not ready twice for the same reason, of which one mail told
+    autoscaling = stage.session.client("autoscaling")
+    autoscaling.suspend_processes(AutoScalingGroupName=fleet.group, ScalingProcesses=["Launch"])
+    stage.complete_snapshot(fleet)
+    stage.world.run_until(lambda: len(seen.records) > 1, limit=timedelta(hours=3))
+    autoscaling.resume_processes(AutoScalingGroupName=fleet.group, ScalingProcesses=["Launch"])
+
+    # When the next try runs, and a person stops it
+    stage.world.run_until(lambda: len(seen.refreshes) > 0, limit=timedelta(hours=6))
+    stage.start({"fleet": fleet.name, "hold": "wrong", "by": "ann", "running": "roll_back"})
+    settle(stage)
+
+    # Then that is news
+    assert sum("Fleet Not Ready" in mail for mail in seen.mails()) == 1
+    assert sum("Rolled Back" in mail for mail in seen.mails()) == 1
+
+
 @pytest.mark.parametrize("why", [WHY, None])
 def test_another_persons_rollout_is_never_stopped(
     stage: Stage, fleet: StagedFleet, seen: Seen, why: str | None
