@@ -109,7 +109,9 @@ def test_a_comparison_that_does_not_run_any_more_is_told_within_two_hours(
     # When somebody disables its schedule
     events = stage.session.client("events")
     (schedule,) = [
-        rule["Name"] for rule in events.list_rules()["Rules"] if "ScheduleExpression" in rule
+        rule["Name"]
+        for rule in events.list_rules()["Rules"]
+        if "ScheduleExpression" in rule and "ReconcileFleets" in rule["Name"]
     ]
     events.disable_rule(Name=schedule)
     stage.world.run_for(timedelta(hours=2).total_seconds())

@@ -29,6 +29,7 @@ SKIPS = frozenset(
     }
 )
 """Outcomes of an execution that never held the claim, or lost it."""
+HANDED_OVER = "HandedOver"
 REQUEST_ERRORS = frozenset({"NoEligibleSnapshotError"})
 """Errors that tell a person what is wrong with what they asked for, before anything is claimed."""
 RECORDED_FAILURES = frozenset(
@@ -135,6 +136,9 @@ def outcomes_are_named(seen: Observer, step: Step) -> Iterator[Violation]:
                     {"error": execution.error, "cause": execution.cause},
                 )
             continue
+        if outcome == HANDED_OVER:
+            yield from _somebody_goes_on(seen, rollout)
+            continue
         yield from _leaves_nothing_running(seen, rollout)
         if outcome in SKIPS or outcome in REQUEST_ERRORS:
             continue
@@ -171,7 +175,7 @@ def _outcome(execution: Execution) -> str | None:
     if execution.status == "SUCCEEDED":
         output: Any = execution.output.value if execution.output else {}
         outcome = output.get("outcome")
-        return outcome if outcome in {"Live", "Staged"} or outcome in SKIPS else None
+        return outcome if outcome in {"Live", "Staged", HANDED_OVER} | SKIPS else None
     named = RECORDED_FAILURES | REQUEST_ERRORS
     return execution.error if execution.status == "FAILED" and execution.error in named else None
 
@@ -207,6 +211,13 @@ def _operates(rollout: Rollout) -> bool:
     """Whether an execution carried out an operation and no rollout."""
     asked = rollout.execution.input.value
     return not _OPERATIONS.isdisjoint(asked)
+
+
+def _somebody_goes_on(seen: Observer, rollout: Rollout) -> Iterator[Violation]:
+    """I6: who hands over has named who goes on, or that one has the claim already."""
+    named = seen.ledger.get("successor")
+    if seen.claimant is rollout and (named is None or "takes_over" not in named):
+        yield Violation("I6", f"{rollout.name} handed over to nobody")
 
 
 def _leaves_nothing_running(seen: Observer, rollout: Rollout) -> Iterator[Violation]:

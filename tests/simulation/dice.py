@@ -18,6 +18,7 @@ from tests.simulation.schedule import (
     EventTravels,
     Failure,
     FleetSetup,
+    HistoryFills,
     InvocationsFail,
     OperatorAborts,
     OperatorAsks,
@@ -109,6 +110,7 @@ def schedule_of(seed: int, most_rollouts: int = MOST_ROLLOUTS) -> Schedule:
     # Dice of their own for each kind: adding one changes nothing of what a seed did before.
     entries += _people(Random(~seed), first, span)
     entries += _urgent(Random(f"urgent {seed}"), first)
+    entries += _long_ones(Random(f"long {seed}"), first)
     entries += _service_faults(Random(f"services {seed}"), first, span)
     entries += _lag(Random(f"lag {seed}"), first, span)
     entries += _zero(Random(f"zero {seed}"), fleets[0], first, span)
@@ -285,6 +287,13 @@ def _fault(dice: Random, function: str, changing: tuple[str, ...], span: float) 
         failure=failure,
         times=dice.randint(1, most_times(failure)),
     )
+
+
+def _long_ones(dice: Random, first: float) -> Iterator[Entry]:
+    """Executions that have looked so often that they have to hand over, now and then at once."""
+    if dice.random() < 0.15:
+        for _ in range(dice.choice((1, 1, 2))):
+            yield HistoryFills(at=first + dice.uniform(0, dice.choice((MINUTE, HOUR, 2 * HOUR))))
 
 
 def _urgent(dice: Random, first: float) -> Iterator[Entry]:

@@ -260,7 +260,9 @@ class Observer:
     def _inherit(self, before: Rollout | None) -> None:
         """Count what a dead rollout did as the doing of the one that took its claim over."""
         now = self.claimant
-        if now is None or before is None or now is before or not self.ledger["claim"]["takeovers"]:
+        if now is None or before is None or now is before:
+            return
+        if "takes_over" not in now.execution.input.value:
             return
         before.taken_over = True
         now.refreshes, now.versions = list(before.refreshes), list(before.versions)

@@ -198,6 +198,12 @@ class OperatorCancels(_OfFleet):
     kind: Literal["cancel"] = "cancel"
 
 
+class HistoryFills(_OfFleet):
+    """The fleet's newest execution that runs has looked so often that its next look is the last."""
+
+    kind: Literal["history"] = "history"
+
+
 class OperatorRedrives(_OfFleet):
     """A person redrives the fleet's newest execution that died, if there is one."""
 
@@ -260,6 +266,7 @@ Entry = Annotated[
     | OperatorAborts
     | OperatorCancels
     | PolicyIsWritten
+    | HistoryFills
     | OperatorRedrives
     | OperatorAsks
     | EnvironmentStops

@@ -7,8 +7,10 @@ from datetime import timedelta
 from typing import Any
 
 from embedded.scenarios.stage import ENVIRONMENT, Stage, StagedFleet
+from embedded.states.documents import Document
 from embedded.states.execution import Execution
 from embedded.world.autoscaling.refresh import CANCELLING
+from snaproll.domain.handover import MOST_LOOKS
 from tests.simulation.injections import Injections
 from tests.simulation.observer import Observer
 from tests.simulation.probing import MOST_SECONDS, probe_name
@@ -22,6 +24,7 @@ from tests.simulation.schedule import (
     EnvironmentStops,
     EventTravels,
     FleetSetup,
+    HistoryFills,
     InvocationsFail,
     OperatorAborts,
     OperatorAsks,
@@ -90,6 +93,8 @@ class Stagehand:
                 self._abort(entry)
             case OperatorCancels():
                 self._cancel(entry)
+            case HistoryFills():
+                self._fill_history(entry)
             case PolicyIsWritten():
                 self._write_policy(entry)
             case OperatorRedrives():
@@ -172,6 +177,12 @@ class Stagehand:
         if execution.running:
             self._note(f"a person aborts {execution.name} in {execution.position.state}")
             self._stage.session.client("stepfunctions").stop_execution(executionArn=execution.arn)
+
+    def _fill_history(self, entry: HistoryFills) -> None:
+        running = [one for one in self._running(entry.fleet) if "looks" in one.variables]
+        if running:
+            self._note(f"{running[-1].name} has looked at its fleet for the last time but one")
+            running[-1].variables["looks"] = Document(MOST_LOOKS - 1)
 
     def _cancel(self, entry: OperatorCancels) -> None:
         group = self._fleet(entry.fleet).group
