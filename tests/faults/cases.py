@@ -44,8 +44,6 @@ _WAYS_OF_CHANGING = (
     (Failure.DIES_AFTER, 1),
     (Failure.TIME_IS_UP, 1),
 )
-_NOT_DONE_YET = frozenset({("RollBackFunction", "DescribeKey", Failure.DENIED)})
-"""Disturbances that do not end well; docs/architecture.md names them under "Not done yet"."""
 
 
 @dataclass(frozen=True, order=True)
@@ -159,8 +157,6 @@ def cases(recording: Recording) -> list[Case]:
     for point in recording.points:
         reading = point.operation.startswith(_READING)
         for failure, times in _WAYS_OF_READING if reading else _WAYS_OF_CHANGING:
-            if (point.function, point.operation, failure) in _NOT_DONE_YET:
-                continue
             fault = CallsFail(
                 at=0.0,
                 function=point.function,

@@ -406,9 +406,9 @@ def test_every_rule_is_seen_to_find_something() -> None:
 
 
 def test_an_error_that_is_raised_no_more_is_missed() -> None:
-    # Given the step's code without the lines that raise, its docstring left as it is
+    # Given the step's code with other errors in the lines that raise, its docstring left as it is
     def changed(module: str) -> str:
-        return source_of(module).replace("raise RefreshStillEndingError(", "print(")
+        return source_of(module).replace("raise RefreshStillEndingError(", "raise ValueError(")
 
     assert "RefreshStillEndingError" in errors_raised_by(refresh.roll_back)
     assert "RefreshStillEndingError" not in errors_raised_by(refresh.roll_back, changed)

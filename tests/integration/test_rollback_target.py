@@ -11,6 +11,8 @@ import pytest
 
 from embedded.scenarios.stage import Stage, StagedFleet
 from embedded.states.execution import Execution
+from embedded.world.errors import AwsError
+from embedded.world.faults import Call
 from tests.integration.seen import Seen, outcome, reason, result_of, results_of, states_of
 
 Disturb = Callable[[Stage, StagedFleet], None]
@@ -239,6 +241,23 @@ def test_no_rollback_is_begun_that_cannot_succeed(
     assert [one["Status"] for one in seen.refreshes] == ["Cancelled"]
     assert stage.served(fleet)[fleet.first_snapshot] == old
     assert seen.state.hold is not None
+
+
+@pytest.mark.parametrize("operation", ["DescribeKey", "GetKeyPolicy", "ListGrants"])
+def test_a_key_that_our_own_role_may_not_look_at_forbids_no_rollback(
+    stage: Stage, fleet: StagedFleet, seen: Seen, operation: str
+) -> None:
+    # Given a bad release, and a role that lacks a permission when the target's key is looked at
+    def deny(call: Call) -> None:
+        if call.operation == operation and call.caller == "RollBackFunction":
+            raise AwsError("AccessDeniedException", f"not authorized to perform: kms:{operation}")
+
+    stage.world.faults.before_effect(deny)
+
+    rollout = stage.roll(fleet, "corrupt")
+
+    assert outcome(rollout) == "RolledBack"
+    assert seen.serves(fleet.first_snapshot)
 
 
 def test_a_release_that_aws_saved_already_stays_saved_when_its_target_is_gone(

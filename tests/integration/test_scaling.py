@@ -102,6 +102,23 @@ def test_a_bad_snapshot_is_rolled_back_whole_from_a_fleet_that_was_scaled_out(
 # -- to zero --------------------------------------------------------------------------------------
 
 
+def test_a_fleet_that_is_scaled_out_to_its_maximum_meanwhile_calls_a_person_and_says_what_to_do(
+    stage: Stage, fleet: StagedFleet, seen: Seen
+) -> None:
+    # Given a rollout under way that keeps every instance in service
+    begin(stage, fleet, seen)
+    run_until(stage, seen, "InProgress")
+
+    # When the fleet is scaled out until nothing can be launched before something is terminated
+    most = stage.world.autoscaling.groups[fleet.group].maximum
+    scale(stage, fleet, most)
+
+    # Then neither the refresh nor Auto Scaling's own rollback gets on, and the message says why
+    rollout = the_rollout(stage)
+    assert outcome(rollout) == "NeedsAttention"
+    assert f"maximum size of group {fleet.group} is {most}. Raise" in reason(rollout)
+
+
 @pytest.mark.parametrize("status", ["InProgress", "Baking"])
 def test_a_fleet_that_scales_in_to_zero_during_its_rollout_ends_staged(
     stage: Stage, fleet: StagedFleet, seen: Seen, status: str

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from embedded.states.execution import Execution
-from embedded.world.autoscaling.refresh import BAKING, InstanceRefresh
+from embedded.world.autoscaling.refresh import BAKING, CANCELLED, InstanceRefresh
 from embedded.world.behaviour import Scenario
 from tests.simulation.observer import Observer, Rollout, Step
 from tests.simulation.scene import Item
@@ -49,8 +49,6 @@ INFRASTRUCTURE = frozenset(
 """Errors of which an execution may die when AWS is broken; recovery speaks for it."""
 _OPERATIONS = frozenset({"hold", "resume", "lift_quarantine", "dry_run"})
 """Inputs that ask for no rollout."""
-WHOLE = 100
-"""Percent."""
 _PATIENCE = timedelta(minutes=35)
 """Two scheduled comparisons, and a little."""
 
@@ -222,22 +220,29 @@ def _somebody_goes_on(seen: Observer, rollout: Rollout) -> Iterator[Violation]:
 
 def _leaves_nothing_running(seen: Observer, rollout: Rollout) -> Iterator[Violation]:
     """I6: a rollout's end is the end of its refreshes."""
-    if seen.disturbed and "this account may not use it" in (rollout.execution.cause or ""):
-        return  # known: a rollback is not begun while our own role may not look at the key
     claimant = seen.claimant
     taken_over = claimant.refreshes if claimant and claimant is not rollout else []
     for refresh in rollout.refreshes:
         if refresh.active and refresh not in taken_over:
             what = f"{rollout.name} ended and its refresh {refresh.id} is {refresh.status}"
             yield Violation("I6", what, {"error": rollout.execution.error})
-    group = seen.scene.group
-    if group.desired == group.maximum and seen.setup.min_healthy == WHOLE:
-        return  # known: a fleet that was scaled out to its maximum has no room for a replacement
     live = seen.scene.world.ec2.snapshot(seen.live.snapshot)
     sound = live is not None and live.scenario is Scenario.HEALTHY
-    if rollout.execution.error == "NeedsAttention" and sound:
+    called = rollout.execution.error == "NeedsAttention"
+    if called and sound and not _needs_a_person(seen, rollout):
         what = f"{rollout.name} called a person although its fleet could be left whole"
         yield Violation("I6", what, {"cause": rollout.execution.cause})
+
+
+def _needs_a_person(seen: Observer, rollout: Rollout) -> bool:
+    """Whether what keeps a fleet from being whole is in a person's hands alone.
+
+    At its maximum size a group may have no room to replace anything, and its size is its owner's;
+    and with who cancels a rollback nobody argues.
+    """
+    full = seen.scene.group.maximum <= seen.floor
+    cancelled = any(one.rolling_back and one.status == CANCELLED for one in rollout.refreshes)
+    return full or cancelled
 
 
 def _version_wanted(refresh: InstanceRefresh) -> str | None:

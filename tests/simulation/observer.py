@@ -60,8 +60,8 @@ class Rollout:
     versions: list[int] = field(default_factory=list)
     capacity: int = 0
     """Desired capacity when its newest refresh started."""
-    fleet_was_whole: bool = False
-    """Whether every instance was healthy when its preflight last looked."""
+    fleet_was_healthy: bool = False
+    """Whether the floor of its instances was healthy when its preflight last looked."""
     claimed: bool = False
     """Whether it ever held the claim."""
     taken_over: bool = False
@@ -222,6 +222,22 @@ class Observer:
         claim = self.ledger.get("claim")
         return self.rollouts.get(claim["execution"]) if claim else None
 
+    @property
+    def floor(self) -> int:
+        """The smallest number of healthy instances that the fleet's policy allows now."""
+        return ceil(self.setup.min_healthy * self.scene.group.desired / 100)
+
+    @property
+    def in_a_persons_hands(self) -> bool:
+        """Whether a person was called because the fleet could not be left whole.
+
+        Any other hold stands on a whole fleet.
+        """
+        if "hold" not in self.ledger:
+            return False
+        records = self.scene.records()
+        return bool(records) and records[-1]["outcome"] == "NeedsAttention"
+
     def _is_written(self, call: Call) -> bool:
         """Whether a call may have written the fleet's items."""
         if call.service != "dynamodb" or _reads(call):
@@ -267,7 +283,7 @@ class Observer:
         before.taken_over = True
         now.refreshes, now.versions = list(before.refreshes), list(before.versions)
         now.unfit, now.capacity, now.look = before.unfit, before.capacity, before.look
-        now.fleet_was_whole = before.fleet_was_whole
+        now.fleet_was_healthy = before.fleet_was_healthy
 
     # -- what is new ------------------------------------------------------------------------------
 
@@ -403,7 +419,7 @@ class Observer:
         if _PREFLIGHT in callers:
             members = self.scene.in_service()
             healthy = sum(self.scene.healthy(one) for one in members)
-            actor.fleet_was_whole = healthy == len(members) >= self.scene.group.desired
+            actor.fleet_was_healthy = healthy >= max(1, self.floor)
         if _LOOK in callers:
             actor.look = self._look(actor)
 

@@ -67,7 +67,7 @@ def _fleet_serves(seen: Observer) -> Iterator[Violation]:
     if group.refresh is not None:
         what = f"no rollout runs and the refresh {group.refresh.id} is {group.refresh.status}"
         yield Violation("end", what)
-    if not _in_a_persons_hands(seen):
+    if not seen.in_a_persons_hands:
         yield from _is_whole(seen)
 
 
@@ -90,17 +90,6 @@ def _is_whole(seen: Observer) -> Iterator[Violation]:
         yield Violation(
             "end", f"{healthy} of {group.desired} instances are healthy", {"serving": serving}
         )
-
-
-def _in_a_persons_hands(seen: Observer) -> bool:
-    """Whether a person was called because the fleet cannot be left whole.
-
-    Any other hold stands on a whole fleet.
-    """
-    if "hold" not in seen.ledger:
-        return False
-    records = seen.scene.records()
-    return bool(records) and records[-1]["outcome"] == "NeedsAttention"
 
 
 def _newest_is_live(seen: Observer) -> Iterator[Violation]:

@@ -138,7 +138,8 @@ def saved_is_live(seen: Observer, _: Step) -> Iterator[Violation]:
 def nothing_bad_is_left(seen: Observer, _: Step) -> Iterator[Violation]:
     """I5: when no rollout runs, newest, default and saved version carry what is live.
 
-    What is staged is saved, and may be the newest; it is not the default.
+    What is staged is saved, and may be the newest; it is not the default. What could not be made
+    whole is left to a person as it is.
     """
     if seen.running or "claim" in seen.ledger:
         return
@@ -148,7 +149,6 @@ def nothing_bad_is_left(seen: Observer, _: Step) -> Iterator[Violation]:
         "$Default": scene.default_version,
         "the version saved on the group": scene.saved_version,
     }
-    used = _used_in_a_persons_hands(seen)
     right = {name: {seen.live.snapshot} for name in names}
     if seen.staged is not None:
         right["the newest version"] = {seen.live.snapshot, seen.staged.snapshot}
@@ -156,23 +156,15 @@ def nothing_bad_is_left(seen: Observer, _: Step) -> Iterator[Violation]:
     left = {
         name: version
         for name, version in names.items()
-        if scene.snapshot_of(version) not in right[name] and version not in used
+        if scene.snapshot_of(version) not in right[name]
     }
-    if left:
+    if left and not seen.in_a_persons_hands:
         yield Violation(
             "I5",
             f"no rollout runs, {seen.live.snapshot} is live, and {' and '.join(left)} "
             f"would bring something else",
             {name: f"{version}: {scene.snapshot_of(version)}" for name, version in left.items()},
         )
-
-
-def _used_in_a_persons_hands(seen: Observer) -> set[int]:
-    """The versions in use on a fleet whose rollout gave up and called a person."""
-    if "hold" not in seen.ledger:
-        return set()
-    members = seen.scene.group.instances.values()
-    return {seen.scene.saved_version, *(one.instance.template_version for one in members)}
 
 
 def quarantine_has_evidence(seen: Observer, step: Step) -> Iterator[Violation]:
@@ -244,8 +236,8 @@ def begins_on_a_healthy_fleet(seen: Observer, step: Step) -> Iterator[Violation]
         forward = actor is not None and _forward(seen, refresh, actor)
         if actor is None or not forward or actor.by_hand or lagging:
             continue
-        if not actor.fleet_was_whole:
-            what = f"{actor.name} began on a fleet whose instances were not all healthy"
+        if not actor.fleet_was_healthy:
+            what = f"{actor.name} began on a fleet with fewer healthy instances than its floor"
             yield Violation("I11", what)
 
 

@@ -114,6 +114,10 @@ class RefreshRefusedError(ProtocolError):
     """Auto Scaling refuses to start or to roll back the instance refresh."""
 
 
+class RefreshNotActiveError(RefreshRefusedError):
+    """No refresh of the group is active any more; steps look again, so that none lets it out."""
+
+
 class RefreshInProgressError(RefreshRefusedError):
     """A refresh of the group is active already; steps find out whose, so that none lets it out."""
 

@@ -36,7 +36,7 @@ class Keys:
                 return Key(arn=key_id, state="it does not exist")
             refusal = named(error, f"describe the key {key_id}")
             if isinstance(refusal, AccessDeniedError):
-                return Key(arn=key_id, state="this account may not use it")
+                return Key(arn=key_id, state="this account may not use it", hidden=True)
             raise refusal from error
         arn, state = metadata["Arn"], metadata.get("KeyState", "unknown")
         if metadata.get("KeyManager") == _AWS_MANAGED:

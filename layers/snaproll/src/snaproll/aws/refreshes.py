@@ -11,7 +11,11 @@ from snaproll.aws.refusals import SDK_ERRORS, code_of, message_of, named, named_
 from snaproll.domain.fleet import RefreshPolicy
 from snaproll.domain.group import Group, Refresh, RefreshStatus
 from snaproll.domain.release import TemplateVersion
-from snaproll.errors import RefreshInProgressError, RefreshRefusedError
+from snaproll.errors import (
+    RefreshInProgressError,
+    RefreshNotActiveError,
+    RefreshRefusedError,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_autoscaling import AutoScalingClient
@@ -170,14 +174,21 @@ class Refreshes:
 
         Raises
         ------
+        RefreshNotActiveError
+            No refresh is going forward any more.
         RefreshRefusedError
-            No refresh is active any more, or this one cannot be reversed.
+            This one cannot be reversed.
         """
         try:
             self._autoscaling.rollback_instance_refresh(AutoScalingGroupName=group)
         except SDK_ERRORS as error:
             if code_of(error) in _REFUSALS:
-                raise RefreshRefusedError(
+                refused = (
+                    RefreshNotActiveError
+                    if code_of(error) == "ActiveInstanceRefreshNotFound"
+                    else RefreshRefusedError
+                )
+                raise refused(
                     f"Auto Scaling refused to roll {group} back: {message_of(error)}"
                 ) from error
             raise named(error, f"roll back the instance refresh of {group}") from error

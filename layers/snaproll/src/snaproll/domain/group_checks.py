@@ -8,6 +8,7 @@ from snaproll.domain import tags
 from snaproll.domain.checks import Check, check, not_checked
 from snaproll.domain.fleet import Fleet
 from snaproll.domain.group import Group, Refresh
+from snaproll.domain.room import without_room
 from snaproll.domain.wording import listed
 
 BREAKING_SUSPENSIONS = frozenset(
@@ -145,14 +146,12 @@ def capacity_checks(fleet: Fleet, group: Group) -> list[Check]:
 def _room_check(fleet: Fleet, group: Group) -> Check:
     """The maximum size against the surge.
 
-    What Auto Scaling does when the healthy percentages lead above the maximum size is written
-    nowhere (user guide, "Instance maintenance policy", speaks of the desired capacity alone). A
-    refresh that needs to go above it may stall for its hour, so it is not started; one that only
-    would like to is.
+    A refresh that needs to go above it may stall, so it is not started; one that only would like
+    to is.
     """
     policy = fleet.policy.refresh
     floor, ceiling = policy.floor(group.desired), policy.ceiling(group.desired)
-    needed = floor + 1
+    trouble = without_room(policy, group)
     if group.maximum >= ceiling:
         good = f"the maximum size of {group.maximum} has room for the {ceiling} of max_healthy"
     else:
@@ -163,14 +162,9 @@ def _room_check(fleet: Fleet, group: Group) -> Check:
         )
     return check(
         "room-to-replace",
-        fine=group.maximum >= needed or group.desired == 0,
+        fine=trouble is None,
         good=good,
-        bad=(
-            f"min_healthy {policy.min_healthy} keeps {floor} of {group.desired} instances in "
-            f"service, so that a replacement is instance number {needed}, and the maximum size of "
-            f"group {group.name} is {group.maximum}. Raise the maximum size to {needed} or more "
-            f"({ceiling} for the max_healthy of {policy.max_healthy}), or lower min_healthy"
-        ),
+        bad=trouble or "",
     )
 
 

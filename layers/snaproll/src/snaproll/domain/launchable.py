@@ -16,13 +16,15 @@ USABLE_KEY_STATES = frozenset({"Enabled", "Updating"})
 class Key:
     """The KMS key of a snapshot; ``state`` is KMS's, or why it could not be read.
 
-    ``access`` says whether the group's service-linked role is admitted, and ``why`` why.
+    ``access`` says whether the group's service-linked role is admitted, and ``why`` why. ``hidden``
+    tells that our own role was denied the look, which says nothing of the group's.
     """
 
     arn: str
     state: str
     access: Access = Access.UNKNOWN
     why: str = "nobody asked"
+    hidden: bool = False
 
 
 def material_checks(snapshot: Snapshot) -> list[Check]:

@@ -17,13 +17,14 @@ from snaproll.errors import (
     NoInstancesError,
     NotYetVisibleError,
     RefreshInProgressError,
+    RefreshNotActiveError,
     RefreshRefusedError,
     RefreshStillEndingError,
     RolloutStoppedError,
 )
 from snaproll.runtime import Runtime
 from snaproll.steps.claim import event_of, proven
-from snaproll.steps.sight import watched_refresh
+from snaproll.steps.sight import ours_in_progress, started_by, watched_refresh
 from snaproll.steps.target import mark_target, trouble_going_back
 
 _ROLLING_BACK = frozenset(
@@ -61,7 +62,7 @@ def start_refresh(request: ReleaseRequest, runtime: Runtime) -> RefreshStarted:
     group = group_of(policy, runtime)
     if _is_staged(request, state) and not _abandoned(request, group):
         return _watch_first_instances(request, claim, group, runtime)
-    started = _started_by(claim, group, wanted, runtime)
+    started = started_by(claim, group, wanted, runtime)
     if started is None:
         if claim.stop is not None:
             raise RolloutStoppedError(claim.stop)
@@ -185,7 +186,7 @@ def roll_back(request: RollBackRequest, runtime: Runtime) -> RefreshStarted:
         Auto Scaling cannot or will not, or the target cannot be launched: then the refresh is
         stopped where it is, because what still serves could not be replaced.
     RefreshStillEndingError
-        Somebody's cancellation has to end first.
+        Somebody's cancellation has to end first, or what was seen of the refresh is over.
     """
     rollout, target = request.rollout, request.target.template
     policy = rollout.policy
@@ -253,7 +254,7 @@ def _watched(
     """The refresh to be reversed; None when the rollout had started none."""
     if request.refresh is None or request.refresh.id is None:
         # Whoever held the claim before died between starting a refresh and noting it, or earlier.
-        return _started_by(claim, group, request.candidate.template, runtime)
+        return started_by(claim, group, request.candidate.template, runtime)
     watched = watched_refresh(group.name, request.refresh, runtime)
     if watched is None:
         raise RefreshRefusedError(
@@ -284,15 +285,19 @@ def _reverse(
         # The call takes no id. Only one refresh is active at a time, and it is the watched one.
         try:
             runtime.refreshes.roll_back(group.name)
-        except RefreshRefusedError:
-            _raise_if_it_moved_on(watched, group, runtime)
-            raise
+        except RefreshNotActiveError as error:
+            # It ended between the look and the call, or goes back already and reads lag behind
+            # that: then another way is open, or none is needed.
+            raise RefreshStillEndingError(
+                f"The refresh {watched.id} of {group.name} was seen as {watched.status} and is not "
+                f"any more; the next try looks again."
+            ) from error
         return watched.id
-    started = _started_by(claim, group, target, runtime)
+    started = started_by(claim, group, target, runtime)
     if started is not None:
         return started.id
     if group.saved != target:
-        _save_target(group, target, runtime)
+        _save_target(claim, group, target, runtime)
     if group.empty and group_of(policy, runtime).empty:
         # What a refresh of no instances does is not documented; the next ones run the target.
         return None
@@ -305,7 +310,7 @@ def _reverse(
     )
 
 
-def _save_target(group: Group, target: TemplateVersion, runtime: Runtime) -> None:
+def _save_target(claim: Claim, group: Group, target: TemplateVersion, runtime: Runtime) -> None:
     """Save what the fleet goes back to, unless a try that died saved it and began to go back.
 
     Raises
@@ -313,26 +318,16 @@ def _save_target(group: Group, target: TemplateVersion, runtime: Runtime) -> Non
     RefreshRefusedError
         Auto Scaling refuses, and not because of something that cannot be seen yet.
     NotYetVisibleError
-        A refresh is active and not described yet.
+        A refresh is active and not described yet, or only just: ours, as the next try finds.
     """
     try:
         runtime.groups.save_version(group, target)
     except RefreshRefusedError as error:
         # Auto Scaling user guide, "Instance refresh": the message for a group that is refreshed.
-        refreshed = "active instance refresh" in str(error)
-        if not refreshed or runtime.refreshes.active(group.name) is not None:
+        if "active instance refresh" not in str(error):
             raise
-        raise NotYetVisibleError(f"{error} It cannot be seen yet.") from error
-
-
-def _raise_if_it_moved_on(watched: Refresh, group: Group, runtime: Runtime) -> None:
-    """Between the look and the call it may have ended: then another way back is open."""
-    now = runtime.refreshes.get(group.name, watched.id)
-    if now is not None and now.status is not watched.status:
-        raise RefreshStillEndingError(
-            f"The refresh {watched.id} of {group.name} went from {watched.status} to {now.status} "
-            f"while it was to be rolled back; the next try goes back another way."
-        )
+        ours_in_progress(claim, group, target, runtime, error)
+        raise NotYetVisibleError(f"{error} It could not be seen yet.") from error
 
 
 def _start_or_find(
@@ -355,20 +350,7 @@ def _start_or_find(
         return start()
     except RefreshInProgressError as error:
         # The SDK may have tried twice, the first try having succeeded without an answer.
-        started = _started_by(claim, group, version, runtime)
-        if started is not None:
-            return started.id
-        if runtime.refreshes.active(group.name) is None:
-            # Reads lag behind: it may well be the one that this step started before.
-            raise NotYetVisibleError(f"{error} It cannot be seen yet.") from error
-        raise RefreshRefusedError(str(error)) from error
-
-
-def _started_by(
-    claim: Claim, group: Group, version: TemplateVersion, runtime: Runtime
-) -> Refresh | None:
-    since = claim.claimed_at.replace(microsecond=0)
-    return runtime.refreshes.to_version_since(group.name, version, since)
+        return ours_in_progress(claim, group, version, runtime, error)
 
 
 def group_of(policy: FleetPolicy, runtime: Runtime) -> Group:

@@ -14,13 +14,20 @@ from snaproll.domain.snapshot import data_time
 from snaproll.domain.tags import Role, role_key
 from snaproll.runtime import Runtime
 from snaproll.steps.claim import prove
+from snaproll.steps.sight import appeared
 
 
 def validate_snapshot(request: StepRequest, runtime: Runtime) -> Report:
-    """Judge the snapshot by the fleet's gate, changing nothing."""
+    """Judge the snapshot by the fleet's gate, changing nothing.
+
+    Raises
+    ------
+    NotYetVisibleError
+        The rollout began a moment ago, and EC2 does not show its snapshot.
+    """
     rollout = request.rollout
     fleet = rollout.of_fleet
-    snapshot = runtime.snapshots.get(rollout.snapshot)
+    snapshot = appeared(rollout, runtime)
     running = what_runs(fleet, runtime)
     encrypted_by = snapshot.kms_key if snapshot else None
     key = runtime.keys.get(encrypted_by, running.service_role) if encrypted_by else None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from snaproll.contracts import RolloutEvent
-from snaproll.domain.launchable import trouble_with
+from snaproll.domain.launchable import Key, trouble_with
 from snaproll.domain.ledger import FleetState
 from snaproll.domain.release import RollbackTarget
+from snaproll.domain.snapshot import Snapshot
 from snaproll.domain.tags import Role, role_key
 from snaproll.runtime import Runtime
 
@@ -13,20 +14,24 @@ from snaproll.runtime import Runtime
 def launch_trouble(snapshot_id: str, service_role: str, runtime: Runtime) -> str | None:
     """Why a group could not launch instances from a snapshot now: the snapshot, or its key."""
     snapshot = runtime.snapshots.get(snapshot_id)
-    encrypted_by = snapshot.kms_key if snapshot else None
-    key = runtime.keys.get(encrypted_by, service_role) if encrypted_by else None
-    return trouble_with(snapshot_id, snapshot, key)
+    return trouble_with(snapshot_id, snapshot, _key_of(snapshot, service_role, runtime))
 
 
 def trouble_going_back(target: RollbackTarget, service_role: str, runtime: Runtime) -> str | None:
-    """Why a rollback to the target cannot succeed; everything about it is looked at."""
+    """Why a rollback to the target cannot succeed; everything about it is looked at.
+
+    A key that our own role may not look at says nothing against the target: going back is the
+    remedy, and only what is known to fail may forbid it. Going forward it does.
+    """
     if target.lost is not None:
         return target.lost
     if runtime.templates.read(target.template) is None:
         return f"{target.template} does not exist any more"
     if target.snapshot is None:
         return None
-    return launch_trouble(target.snapshot, service_role, runtime)
+    snapshot = runtime.snapshots.get(target.snapshot)
+    key = _key_of(snapshot, service_role, runtime)
+    return trouble_with(target.snapshot, snapshot, None if key is None or key.hidden else key)
 
 
 def trouble_seen(target: RollbackTarget, runtime: Runtime) -> str | None:
@@ -66,6 +71,11 @@ def announce_loss(event: RolloutEvent, trouble: str, runtime: Runtime) -> None:
     runtime.announcements.publish(
         "Rollback Target Lost", event.model_copy(update={"message": message})
     )
+
+
+def _key_of(snapshot: Snapshot | None, service_role: str, runtime: Runtime) -> Key | None:
+    encrypted_by = snapshot.kms_key if snapshot else None
+    return runtime.keys.get(encrypted_by, service_role) if encrypted_by else None
 
 
 def _key(fleet: str, runtime: Runtime) -> str:

@@ -7,11 +7,12 @@ from snaproll.domain.assessment import Assessment, Verdict
 from snaproll.domain.back import assess_back
 from snaproll.domain.failures import told
 from snaproll.domain.forward import assess_forward
-from snaproll.domain.group import FleetView
+from snaproll.domain.group import FleetView, RefreshStatus
 from snaproll.domain.handover import is_due
 from snaproll.domain.ledger import Claim, Phase, Seen
 from snaproll.domain.look import Look
 from snaproll.domain.remembering import missing
+from snaproll.domain.room import without_room
 from snaproll.domain.signals import shorten_after_wake
 from snaproll.domain.situation import situation
 from snaproll.runtime import Runtime
@@ -19,6 +20,8 @@ from snaproll.steps.claim import event_of, proven
 from snaproll.steps.probe import listen, question_of
 from snaproll.steps.sight import watched_refresh
 from snaproll.steps.target import announce_loss, trouble_seen
+
+_FORWARD = frozenset({RefreshStatus.PENDING, RefreshStatus.IN_PROGRESS, RefreshStatus.BAKING})
 
 
 def watch_health(request: WatchRequest, runtime: Runtime) -> Watched:
@@ -106,11 +109,19 @@ def _with_causes(
     if assessment.verdict not in (Verdict.ROLL_BACK, Verdict.ESCALATE):
         return assessment
     failed = told(runtime.groups.failed_launches(look.view.group.name, look.started))
-    parts = [assessment.reason.rstrip("."), failed]
+    parts = [assessment.reason.rstrip("."), failed, _room(look)]
     if assessment.verdict is Verdict.ESCALATE:
         parts.append(situation(look.view, request.target.template, request.candidate.template))
     reason = ". ".join(part for part in parts if part)
     return assessment.model_copy(update={"reason": reason.rstrip(".")})
+
+
+def _room(look: Look) -> str:
+    """That a refresh failed for want of room, which no activity tells: nothing was launched."""
+    refresh = look.refresh
+    if refresh is None or refresh.status in _FORWARD:
+        return ""
+    return without_room(look.policy.refresh, look.view.group) or ""
 
 
 def _with_target(assessment: Assessment, request: WatchRequest, runtime: Runtime) -> Assessment:
