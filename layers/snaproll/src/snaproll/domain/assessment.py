@@ -38,8 +38,10 @@ class Memory(Value):
     """Most instances of the candidate ever seen healthy at once."""
     serving: list[str] = Field(default_factory=list)
     """Ids of the new instances that are there and were healthy at one look or another."""
+    tried: list[str] = Field(default_factory=list)
+    """Ids of new instances that no look found healthy, there or gone; the newest ones only."""
     lost: int = 0
-    """How many of them have since been taken out of service for failed health checks."""
+    """How many of those that served were since taken out for failed health checks."""
     new_failed: bool = False
     """Whether a new instance was ever seen to fail its health checks."""
     progress_at: datetime | None = None

@@ -12,6 +12,9 @@ _HEALTH_CHECK_CAUSES = ("ELB system health check", "user health-check")
 """How an activity's cause says that an instance failed the load balancer's or the owner's health
 check (user guide, "View the reason for health check failures")."""
 
+MOST_TRIED = 100
+"""Instances that are remembered although they never served; memory travels in every payload."""
+
 
 def missing(view: FleetView, memory: Memory) -> list[str]:
     """Ids of instances that served the candidate and are no members any more."""
@@ -19,7 +22,14 @@ def missing(view: FleetView, memory: Memory) -> list[str]:
     return [instance_id for instance_id in memory.serving if instance_id not in members]
 
 
-def _failed_health_check(cause: str) -> bool:
+def vanished(view: FleetView, memory: Memory) -> list[str]:
+    """Ids of new instances that are no members any more, and that no look found healthy."""
+    members = {one.id for one in members_of(view)}
+    return [instance_id for instance_id in memory.tried if instance_id not in members]
+
+
+def failed_health_check(cause: str) -> bool:
+    """Whether an activity's cause says that an instance failed its health checks."""
     return any(known in cause for known in _HEALTH_CHECK_CAUSES)
 
 
@@ -27,7 +37,7 @@ def remember(look: Look, memory: Memory) -> Memory:
     """The memory after this look."""
     before, healthy_new = set(memory.serving), len(look.healthy_new)
     serving = [one.id for one in look.new if one.id in before or look.view.healthy(one)]
-    lost = sum(_failed_health_check(cause) for cause in look.taken_out.values())
+    lost = sum(failed_health_check(cause) for cause in look.taken_out.values())
     below = look.view.healthy_count() < look.floor
     baking = look.refresh is not None and look.refresh.status is RefreshStatus.BAKING
     ended = look.without_refresh or (look.refresh is not None and not look.refresh.status.active)
@@ -35,6 +45,7 @@ def remember(look: Look, memory: Memory) -> Memory:
     return Memory(
         healthy_new=max(healthy_new, memory.healthy_new),
         serving=sorted(serving),
+        tried=_tried(look, memory, serving),
         lost=memory.lost + lost,
         new_failed=memory.new_failed or bool(look.failing_new or lost),
         progress_at=_progress_at(look, memory),
@@ -49,6 +60,12 @@ def remember(look: Look, memory: Memory) -> Memory:
         quiet_looks=0 if wrong else memory.quiet_looks + 1,
         probing=memory.probing,
     )
+
+
+def _tried(look: Look, memory: Memory, serving: list[str]) -> list[str]:
+    unproven = [one.id for one in look.new if one.id not in serving]
+    known = [one for one in memory.tried if one not in serving and one not in unproven]
+    return [*known, *sorted(unproven)][-MOST_TRIED:]
 
 
 def _progress_at(look: Look, memory: Memory) -> datetime | None:

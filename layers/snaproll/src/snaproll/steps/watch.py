@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from snaproll.contracts import Watched, WatchRequest
-from snaproll.domain.assessment import Assessment, Verdict
+from snaproll.domain.assessment import Assessment, Memory, Verdict
 from snaproll.domain.back import assess_back
 from snaproll.domain.failures import told
 from snaproll.domain.forward import assess_forward
@@ -11,7 +11,7 @@ from snaproll.domain.group import FleetView, RefreshStatus
 from snaproll.domain.handover import is_due
 from snaproll.domain.ledger import Claim, Phase, Seen
 from snaproll.domain.look import Look
-from snaproll.domain.remembering import missing
+from snaproll.domain.remembering import failed_health_check, missing, vanished
 from snaproll.domain.room import without_room
 from snaproll.domain.signals import shorten_after_wake
 from snaproll.domain.situation import situation
@@ -95,11 +95,25 @@ def _assess(
     )
     judge = assess_forward if forward else assess_back
     assessment = judge(look, request.memory)
+    if forward and _lacks_evidence(assessment) and _failed_unseen(look, request.memory, runtime):
+        assessment = judge(look, request.memory.model_copy(update={"new_failed": True}))
     if request.rollout.again:
         # Its data is proven: what is bad now came with the launch template, or by chance.
         assessment = assessment.model_copy(update={"against_data": False})
     assessment = _with_causes(assessment, look, request, runtime)
     return _with_target(assessment, request, runtime)
+
+
+def _lacks_evidence(assessment: Assessment) -> bool:
+    condemns = assessment.verdict is Verdict.ROLL_BACK and not assessment.against_data
+    return condemns and not assessment.memory.new_failed
+
+
+def _failed_unseen(look: Look, memory: Memory, runtime: Runtime) -> bool:
+    """Whether new instances came, failed their health checks and went between two looks."""
+    since, gone = look.started, vanished(look.view, memory)
+    causes = runtime.groups.why_taken_out(look.view.group.name, gone, since)
+    return any(map(failed_health_check, causes.values()))
 
 
 def _with_causes(
