@@ -75,6 +75,7 @@ class RunCommand(Service):
             "Targets",
             "DocumentVersion",
             "DocumentHash",
+            "DocumentHashType",
             "OutputS3Region",
             "OutputS3BucketName",
             "OutputS3KeyPrefix",

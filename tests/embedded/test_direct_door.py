@@ -13,6 +13,7 @@ from embedded.world.awslambda import FunctionSpec
 from embedded.world.errors import AwsError, FunctionDiedError, NotEmulatedError
 from embedded.world.faults import Call
 from embedded.world.service import Params, Reply
+from embedded.world.ssm import ParameterStore
 from embedded.world.world import World
 
 NAME = "/fleets/a"
@@ -225,7 +226,7 @@ def test_a_reply_that_does_not_fit_its_shape_is_the_models_mistake(
     def misspelt(_self: object, _params: Params) -> Reply:
         return {"Parametre": {}}
 
-    monkeypatch.setattr(type(world.ssm), "get_parameter", misspelt)
+    monkeypatch.setattr(ParameterStore, "get_parameter", misspelt)
 
     with pytest.raises(TypeError, match="Parametre is not a member of GetParameterResult"):
         direct.session(world).client("ssm").get_parameter(Name=NAME)

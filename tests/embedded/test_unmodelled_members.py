@@ -24,7 +24,7 @@ SOURCES = {
     "lambda": "embedded/world/awslambda",
     "sns": "embedded/world/messaging",
     "sqs": "embedded/world/messaging",
-    "ssm": "embedded/world/ssm.py",
+    "ssm": "embedded/world/ssm.py embedded/world/run_command.py",
     "stepfunctions": "embedded/states",
 }
 """Where each service is written. DynamoDB is moto's, which names no members of ours."""
@@ -75,10 +75,14 @@ def services() -> dict[str, Service]:
     return {service.name: service for service in modelled}
 
 
-def words(place: str) -> set[str]:
+def words(places: str) -> set[str]:
     """Every word in the sources of a service."""
-    path = ROOT / place
-    files = [path] if path.is_file() else sorted(path.rglob("*.py"))
+    paths = [ROOT / place for place in places.split()]
+    files = [
+        file
+        for path in paths
+        for file in ([path] if path.is_file() else sorted(path.rglob("*.py")))
+    ]
     return {word for file in files for word in re.findall(r"\w+", file.read_text())}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from tests.faults.cases import Case, Recording, cases, record, try_case
 from tests.simulation.play import play
 from tests.simulation.report import timeline
 
+ROOT = Path(__file__).parents[2]
 SAMPLE = 40
 """How many disturbances the everyday run tries, spread over them all."""
 ENDINGS = {
@@ -40,12 +42,45 @@ def sample() -> list[Case]:
     return every[:: max(1, len(every) // SAMPLE)]
 
 
+CRASHES = (
+    "test_publish_crashes.py"
+    "::test_a_call_that_goes_wrong_takes_no_second_snapshot_and_leaves_the_writer_running"
+)
+ELSEWHERE = {
+    # A publish has no schedule in the simulation; each of its calls is disturbed here.
+    "AwaitSnapshotFunction": CRASHES,
+    "ClaimWriterFunction": CRASHES,
+    "FinishPublishFunction": CRASHES,
+    "InspectSnapshotFunction": CRASHES,
+    "InspectWriterFunction": CRASHES,
+    "QuiesceWriterFunction": CRASHES,
+    "RecoverPublishFunction": "test_publish_recovery.py::test_a_successor_that_dies_before_it_has_the_claim_leaves_nothing_stuck",
+    "RequestPublishFunction": CRASHES,
+    "ResumeWriterFunction": CRASHES,
+    "SignalPublishFunction": CRASHES,
+    "TakeSnapshotFunction": CRASHES,
+    # It takes a thousand looks to get there.
+    "HandOverFunction": "test_handover.py::test_who_handed_over_and_died_at_it_is_followed_all_the_same",
+}
+"""Functions that no play runs, and where their calls go wrong instead."""
+
+
 def test_every_function_is_run_in_a_play() -> None:
     called = {point.function for point in recording().points}
     run = {function for _, function, _ in recording().invocations}
 
-    assert called == recording().functions
-    assert run == recording().functions
+    wanted = recording().functions - ELSEWHERE.keys()
+    assert called - ELSEWHERE.keys() == wanted
+    assert run - ELSEWHERE.keys() == wanted
+
+
+@pytest.mark.parametrize(("function", "place"), ELSEWHERE.items())
+def test_a_function_without_a_play_is_disturbed_elsewhere(function: str, place: str) -> None:
+    module, _, test = place.partition("::")
+    text = (ROOT / "tests" / "integration" / module).read_text(encoding="utf-8")
+
+    assert function in recording().functions
+    assert f"def {test}(" in text
 
 
 @pytest.mark.parametrize("name", ENDINGS)

@@ -126,6 +126,8 @@ def test_a_promotion_that_never_ended_is_taken_back_with_its_release(
         # No unhealthy instance is enough
         ComparisonOperator="GreaterThanOrEqualToThreshold",
     )
+    # CloudWatch itself would say so some minutes later.
+    cloudwatch.set_alarm_state(AlarmName=fleet.alarm, StateValue="ALARM", StateReason="a test")
     stage.world.run_until(lambda: len(stage.rollouts()) == 3, limit=PATIENCE)
     stage.finish()
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from embedded.scenarios.stage import DATA_DEVICE, Stage, StagedFleet
+from embedded.scenarios.stage import DATA_DEVICE, ENVIRONMENT, Stage, StagedFleet
 from embedded.world.faults import Call
 from tests.integration.seen import Seen, outcome, reason, texts
 
@@ -52,6 +52,9 @@ RICH: dict[str, Any] = {
 @pytest.fixture
 def rich(stage: Stage, fleet: StagedFleet) -> Seen:
     """A fleet whose template holds much more than a snapshot, a secret among it."""
+    # The control plane may pass the roles on its environment's path, and no others.
+    role = f"arn:aws:iam::{stage.world.account}:role/snaproll/{ENVIRONMENT}/replicas"
+    stage.world.access.put_profile("replicas", role)
     data = json.loads(json.dumps(RICH))
     data["BlockDeviceMappings"][1]["Ebs"]["SnapshotId"] = fleet.first_snapshot
     stage.session.client("ec2").create_launch_template_version(

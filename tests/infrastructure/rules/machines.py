@@ -6,6 +6,7 @@ import math
 from datetime import timedelta
 from typing import Any, Final
 
+from snaproll.domain.assessment import MOST_TRIED
 from snaproll.domain.fleet import FleetPolicy
 from snaproll.domain.handover import MOST_LOOKS
 from snaproll.domain.probe_contract import LONGEST_REASON
@@ -115,6 +116,7 @@ LIMITS: Final = Limits(
             NAMES,
         ),
         "Memory.serving": MOST_INSTANCES * len('"i-0123456789abcdef0",'),
+        "Memory.tried": MOST_TRIED * len('"i-0123456789abcdef0",'),
         "Memory.alarms_before": PARAMETER,
         # An id and an address.
         "ProbedInstance.id": len('"i-0123456789abcdef0"'),

@@ -31,6 +31,10 @@ class Verdict(StrEnum):
     """Ask the fleet's probe, then look again."""
 
 
+MOST_TRIED = 20
+"""Instances that are remembered although they never served: one that failed is evidence enough."""
+
+
 class Memory(Value):
     """What one look leaves for the next; it travels in the execution's variables."""
 
@@ -38,7 +42,7 @@ class Memory(Value):
     """Most instances of the candidate ever seen healthy at once."""
     serving: list[str] = Field(default_factory=list)
     """Ids of the new instances that are there and were healthy at one look or another."""
-    tried: list[str] = Field(default_factory=list)
+    tried: list[str] = Field(default_factory=list, max_length=MOST_TRIED)
     """Ids of new instances that no look found healthy, there or gone; the newest ones only."""
     lost: int = 0
     """How many of those that served were since taken out for failed health checks."""

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from snaproll.domain.assessment import Memory
+from snaproll.domain.assessment import MOST_TRIED, Memory
 from snaproll.domain.group import FleetView, RefreshStatus
 from snaproll.domain.look import Look, members_of
 
 _HEALTH_CHECK_CAUSES = ("ELB system health check", "user health-check")
 """How an activity's cause says that an instance failed the load balancer's or the owner's health
 check (user guide, "View the reason for health check failures")."""
-
-MOST_TRIED = 100
-"""Instances that are remembered although they never served; memory travels in every payload."""
 
 
 def missing(view: FleetView, memory: Memory) -> list[str]:
