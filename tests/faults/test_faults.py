@@ -54,13 +54,18 @@ ELSEWHERE = {
     "InspectSnapshotFunction": CRASHES,
     "InspectWriterFunction": CRASHES,
     "QuiesceWriterFunction": CRASHES,
-    "RecoverPublishFunction": "test_publish_recovery.py::test_a_successor_that_dies_before_it_has_the_claim_leaves_nothing_stuck",
+    "RecoverPublishFunction": (
+        "test_publish_recovery.py"
+        "::test_a_successor_that_dies_before_it_has_the_claim_leaves_nothing_stuck"
+    ),
     "RequestPublishFunction": CRASHES,
     "ResumeWriterFunction": CRASHES,
     "SignalPublishFunction": CRASHES,
     "TakeSnapshotFunction": CRASHES,
     # It takes a thousand looks to get there.
-    "HandOverFunction": "test_handover.py::test_who_handed_over_and_died_at_it_is_followed_all_the_same",
+    "HandOverFunction": (
+        "test_handover.py::test_who_handed_over_and_died_at_it_is_followed_all_the_same"
+    ),
 }
 """Functions that no play runs, and where their calls go wrong instead."""
 
