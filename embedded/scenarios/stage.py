@@ -115,11 +115,16 @@ class Stage:
     # -- fleets -----------------------------------------------------------------------------------
 
     def add_fleet(
-        self, name: str, *, capacity: int = 4, policy: Mapping[str, Any] | None = None
+        self,
+        name: str,
+        *,
+        capacity: int = 4,
+        policy: Mapping[str, Any] | None = None,
+        settle: bool = True,
     ) -> StagedFleet:
         """Build a fleet that serves a first snapshot, opt it in, and let it become healthy.
 
-        ``policy`` replaces sections of the fleet parameter.
+        ``policy`` replaces sections of the fleet parameter. With ``settle=False`` no time passes.
         """
         tags = {"GraphId": name, "Environment": ENVIRONMENT}
         key = self._key(name)
@@ -145,13 +150,14 @@ class Stage:
         self._alarm(fleet)
         self.configure(fleet, policy or {})
         self.fleets[name] = fleet
-        self.world.run_until(
-            lambda: (
-                self.healthy(fleet) == capacity
-                and self.world.cloudwatch.alarm_state(fleet.alarm) == "OK"
-            ),
-            limit=timedelta(hours=1),
-        )
+        if settle:
+            self.world.run_until(
+                lambda: (
+                    self.healthy(fleet) == capacity
+                    and self.world.cloudwatch.alarm_state(fleet.alarm) == "OK"
+                ),
+                limit=timedelta(hours=1),
+            )
         return fleet
 
     def configure(self, fleet: StagedFleet, sections: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from embedded.scenarios.stage import DATA_DEVICE, ENVIRONMENT, Stage, StagedFleet
+from embedded.world.behaviour import SCENARIO_TAG
 from tests.integration.seen import Seen, outcome, reason, states_of
 
 COMPARISON = timedelta(minutes=16)
@@ -389,6 +390,25 @@ def test_a_new_image_that_is_bad_goes_back_to_the_proven_one(
     # And the comparison finds nothing to complain of
     pass_time(stage, COMPARISON)
     assert seen.told("Drift Detected") == []
+
+
+def test_what_is_live_is_not_condemned_whatever_its_instances_do(
+    stage: Stage, fleet: StagedFleet, seen: Seen
+) -> None:
+    # Given live data with which nothing becomes healthy any more
+    stage.roll(fleet)
+    live = live_on(seen)
+    stage.session.client("ec2").create_tags(
+        Resources=[live], Tags=[{"Key": SCENARIO_TAG, "Value": "corrupt"}]
+    )
+
+    done = again(stage, fleet, reason="the image of May")
+
+    # Then the fleet goes back, and its data stays what it was: it was proven before
+    assert outcome(done) == "RolledBack"
+    assert "did not become healthy" in reason(done)
+    assert seen.ledger.condemned(fleet.name) == frozenset()
+    assert live_on(seen) == live
 
 
 def test_without_the_proven_version_there_is_nothing_to_go_back_to(

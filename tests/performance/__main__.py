@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.performance import imports, rollouts
+from tests.performance import comparisons, imports, rollouts
 
 RESULT = Path("build/bench.json")
 
@@ -40,6 +40,7 @@ def measure() -> list[Measured]:
         (imports.measure(name, clients) for name, clients in used.items()),
         key=lambda one: one.ratio,
     )
+    compared = comparisons.idle_fleets(500)
     hours = healthy.duration.total_seconds() / 3600
     return [
         Measured("event to StartInstanceRefresh, emulated", refresh.emulated, "s", 1),
@@ -51,6 +52,8 @@ def measure() -> list[Measured]:
         Measured("cost of it", healthy.cost_usd, "$", 0.005),
         Measured(f"calls of a look, {calls.capacity} instances", calls.waiting, "", 6),
         Measured("calls of a look and the way back", calls.deciding, "", 12),
+        Measured(f"calls for each of {compared.fleets} idle fleets", compared.per_fleet, "", 3),
+        Measured("calls in the longest run of that comparison", compared.longest, "", 300),
         Measured(f"import of {slowest.function} by the bare SDK's", slowest.ratio, "x", 1.4),
         Measured("rollouts played on one core", rollouts.rollouts_per_second(), "/s", None),
     ]

@@ -23,6 +23,7 @@ from snaproll.domain.release import Release, TemplateVersion
 from snaproll.domain.trouble import may_retry
 from snaproll.runtime import Runtime
 from snaproll.steps.claim import start_successor
+from snaproll.steps.unwatched import explain_by_refresh
 
 
 def examine(
@@ -73,6 +74,8 @@ def compare_with_ledger(
         state = _adopt(fleet, state.live, adopted, runtime)
     if drift is None or state.live is None:
         return Compared(f"Took {adopted} over, which has the live snapshot.")
+    if group is not None:
+        drift = explain_by_refresh(fleet, known, state.live, drift, runtime)
     heals = fleet.policy.on_drift == "heal" and group is not None and not stopped
     _tell(fleet, known, state.live, drift, _remedy(fleet, state, runtime, heals=heals), runtime)
     return (
