@@ -41,6 +41,10 @@ def test_a_copy_without_the_tag_has_no_data_time() -> None:
         ("2026-01-05T09:30:00", "has no time zone"),
         ("2026-01-05", "has no time zone"),
         ("1767600000", "not an ISO 8601 time"),
+        # They cannot be told in UTC, or not be calculated with.
+        ("0001-01-01T00:00:00+14:00", "is not in the years 1970 to 8999"),
+        ("9999-12-31T23:59:59-14:00", "is not in the years 1970 to 8999"),
+        ("1970-01-01T00:00:00+14:00", "is not in the years 1970 to 8999"),
     ],
 )
 def test_a_tag_that_is_no_instant_is_not_guessed_at(tag: str, why: str) -> None:
@@ -51,7 +55,7 @@ def test_a_tag_that_is_no_instant_is_not_guessed_at(tag: str, why: str) -> None:
     assert f'"{tag}"' in found.why
 
 
-@given(st.datetimes(timezones=st.timezones()))
+@given(st.datetimes(datetime(1971, 1, 1), datetime(8999, 12, 30), timezones=st.timezones()))  # noqa: DTZ001 - the zones are drawn
 def test_any_instant_with_a_zone_is_read_as_the_same_instant_in_utc(instant: datetime) -> None:
     found = data_time(good_snapshot(tags={DATA_TIME: instant.isoformat()})).at
 

@@ -6,13 +6,11 @@ definition assigns to variables. None of them ever holds launch template data.
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
     Field,
     RootModel,
     StringConstraints,
@@ -27,7 +25,7 @@ from snaproll.domain.plan import SkipReason
 from snaproll.domain.probe_contract import Heard, ProbeRequest
 from snaproll.domain.release import Release, RollbackTarget, TemplateVersion
 from snaproll.domain.snapshot import SNAPSHOT_ID, snapshot_id_in
-from snaproll.model import StrictValue, Value
+from snaproll.model import Instant, StrictValue, Value
 
 PAYLOAD_VERSION = 2
 """Version of the payloads below; handlers accept the version before as well."""
@@ -36,6 +34,12 @@ LIVE = "live"
 """As a snapshot: what is live already, to be rolled out again."""
 
 SnapshotId = Annotated[str, StringConstraints(pattern=SNAPSHOT_ID)]
+ExecutionArn = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^arn:aws[a-z-]*:states:[a-z0-9-]+:[0-9]{12}:execution:[^:\s]+:[^:\s]+$"
+    ),
+]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 
 
@@ -219,7 +223,7 @@ class OperatorRequest(StrictValue):
     fleet: FleetName
     by: Text
     hold: Text | None = None
-    until: AwareDatetime | None = None
+    until: Instant | None = None
     running: Running = Running.FINISH
     resume: Text | None = None
     lift_quarantine: SnapshotId | None = None
@@ -242,8 +246,8 @@ class OperatorRequest(StrictValue):
 class Execution(StrictValue):
     """The execution that a step runs for, from the state machine's context object."""
 
-    id: str
-    started_at: datetime
+    id: ExecutionArn
+    started_at: Instant
 
 
 # -- the rollout's steps --------------------------------------------------------------------------
@@ -269,8 +273,8 @@ class Rollout(StrictValue):
     policy: FleetPolicy
     snapshot: SnapshotId
     trigger: Trigger
-    execution: str
-    started_at: datetime
+    execution: ExecutionArn
+    started_at: Instant
     planned_revision: int
     reason: str | None = None
     by_hand: str | None = None

@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from datetime import datetime
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
+
+FIRST_YEAR: Final = 1970
+LAST_YEAR: Final = 8999
+"""Between these years an instant can be told in any time zone, and moved by any duration."""
+
+
+def _within_reach(at: datetime) -> datetime:
+    if not FIRST_YEAR <= at.year <= LAST_YEAR:
+        raise ValueError(f"must lie in the years {FIRST_YEAR} to {LAST_YEAR}")
+    return at
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_within_reach)]
+"""An instant with its time zone, which can be compared and calculated with."""
 
 
 class Value(BaseModel):

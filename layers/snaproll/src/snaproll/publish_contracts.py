@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, Field, RootModel
+from pydantic import Field, RootModel
 
 from snaproll.contracts import (
     PAYLOAD_VERSION,
     Execution,
+    ExecutionArn,
     ScheduleEvent,
     Text,
     console_link,
@@ -24,7 +24,7 @@ from snaproll.domain.publishes import (
 from snaproll.domain.publishing import Answer
 from snaproll.domain.snapshot import snapshot_id_in
 from snaproll.domain.writer import Writer, WriterName, WriterPolicy
-from snaproll.model import StrictValue, Value
+from snaproll.model import Instant, StrictValue, Value
 
 DATA_SOURCE = "snaproll.writer"
 DATA_MATERIALIZED = "Data Materialized"
@@ -42,7 +42,7 @@ class MaterializedDetail(StrictValue):
     version: Literal[1] = 1
     environment: str = Field(min_length=1, description="The environment that is to act.")
     writer: WriterName = Field(description="Whose data is ready.")
-    data_time: AwareDatetime | None = Field(
+    data_time: Instant | None = Field(
         default=None, description="When the data was true, ISO 8601 with a time zone."
     )
     mode: PublishMode = Field(
@@ -55,7 +55,7 @@ class DataMaterialized(Value):
     """EventBridge's envelope around it."""
 
     id: Annotated[str, Field(pattern=r"^[0-9A-Za-z-]{1,36}$")]
-    time: AwareDatetime
+    time: Instant
     source: Literal["snaproll.writer"]
     detail_type: Literal["Data Materialized"] = Field(alias="detail-type")
     detail: MaterializedDetail
@@ -64,7 +64,7 @@ class DataMaterialized(Value):
 class PublishTick(ScheduleEvent):
     """A tick of the publishing schedule."""
 
-    time: AwareDatetime
+    time: Instant
 
 
 class PublishEvent(RootModel[DataMaterialized | PublishTick]):
@@ -123,11 +123,11 @@ class PublishRequest(StrictValue):
 
     writer: WriterName
     mode: PublishMode = PublishMode.PUBLISH
-    data_time: AwareDatetime | None = None
+    data_time: Instant | None = None
     """When the data was true; absent: as of the snapshot."""
     reason: Text | None = None
     trigger: PublishTrigger = PublishTrigger.PERSON
-    asked_at: AwareDatetime | None = None
+    asked_at: Instant | None = None
     """When it was asked for first; only snaproll itself says so."""
     takes_over: Annotated[int, Field(ge=1)] | None = None
     """Fence of a dead publish's claim; only snaproll itself asks for this."""
@@ -158,8 +158,8 @@ class Publish(StrictValue):
     writer: WriterName
     policy: WriterPolicy
     id: str
-    execution: str
-    started_at: datetime
+    execution: ExecutionArn
+    started_at: Instant
     fence: int
 
     @property
@@ -276,7 +276,7 @@ class PublishEnded(StrictValue):
     outcome: PublishOutcome
     message: str
     snapshot: str | None
-    data_time: datetime | None
+    data_time: Instant | None
     fleets: list[str]
 
 
@@ -299,7 +299,7 @@ class WriterEvent(StrictValue):
     outcome: PublishOutcome | None = None
     snapshot: str | None = None
     volume: str | None = None
-    data_time: datetime | None = None
+    data_time: Instant | None = None
     mode: PublishMode | None = None
     fleets: list[str] = Field(default_factory=list)
     checks: list[Check] = Field(default_factory=list)

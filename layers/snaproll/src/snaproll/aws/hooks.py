@@ -6,9 +6,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import ValidationError
 
 from snaproll.aws.refusals import SDK_ERRORS, code_of, message_of, named
+from snaproll.model import Value
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -18,6 +21,8 @@ _NO_FUNCTION = frozenset({"ResourceNotFoundException"})
 _NO_COMMAND = frozenset({"InvalidInstanceId", "InvalidDocument", "InvalidParameters"})
 _RUNNING = frozenset({"Pending", "InProgress", "Delayed"})
 """Statuses of a command that has not ended (Systems Manager user guide, "Command statuses")."""
+_LONGEST_MESSAGE = 1_000
+"""Characters that are kept of what a hook says of its failure."""
 _DELIVERY_SECONDS = 30
 """The shortest time that SSM takes for handing a command over (``SendCommandRequest``)."""
 
@@ -99,23 +104,33 @@ class Hooks:
         return HookAnswer(HookState.FAILED, f"{document} on {instance} ended as {status}: {said}")
 
 
+class _Answer(Value):
+    """What a hook that is a function is to answer."""
+
+    state: Literal[HookState.DONE, HookState.PENDING]
+
+
+class _Failure(Value):
+    """What Lambda tells of a handler that raised."""
+
+    errorType: str = "an error"  # noqa: N815 - Lambda's own name
+    errorMessage: str = ""  # noqa: N815 - Lambda's own name
+
+
 def _answer(function: str, payload: bytes) -> HookAnswer:
     """Read a hook's answer: ``{"state": "done" | "pending"}``, and whatever it wants to add."""
     try:
-        content = json.loads(payload)
-    except ValueError:
-        content = None
-    state = content.get("state") if isinstance(content, dict) else None
-    if state not in (HookState.DONE.value, HookState.PENDING.value):
+        state = _Answer.model_validate_json(payload).state
+    except ValidationError:
         allowed = '{"state": "done"} or {"state": "pending"}'
         text = f"{function} answered {payload[:200]!r}; allowed is {allowed}"
         return HookAnswer(HookState.FAILED, text)
-    return HookAnswer(HookState(state), f"{function} answered {state}")
+    return HookAnswer(state, f"{function} answered {state}")
 
 
 def _failure(payload: bytes) -> str:
     try:
-        content = json.loads(payload)
-    except ValueError:
-        content = {}
-    return f"{content.get('errorType', 'an error')}: {content.get('errorMessage', '')}".rstrip(": ")
+        told = _Failure.model_validate_json(payload)
+    except ValidationError:
+        return "an error"
+    return f"{told.errorType}: {told.errorMessage[:_LONGEST_MESSAGE]}".rstrip(": ")

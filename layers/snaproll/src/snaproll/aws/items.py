@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, TypeVar
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
@@ -13,7 +14,7 @@ from snaproll.aws.refusals import SdkError, code_of
 from snaproll.domain.ledger import SCHEMA
 from snaproll.domain.upgrades import upgraded
 from snaproll.errors import LedgerUnreadableError
-from snaproll.explain import explain
+from snaproll.explain import explain, shown
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -49,7 +50,8 @@ def parsed(model: type[Model], content: dict[str, Any], name: str, *, of: str = 
     try:
         return model.model_validate(upgraded(model, content))
     except KeyError:
-        version = content.get("schema_version")
+        written = content.get("schema_version")
+        version = written if isinstance(written, Decimal) else shown(written)
         raise LedgerUnreadableError(
             f"A ledger item of {of} {name} has schema version {version}; this version of "
             f"snaproll reads {SCHEMA} and the one before. Deploy the version that wrote it, or a "

@@ -6,14 +6,13 @@ going *back*, whether every instance runs the rollback target again.
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
 
 from pydantic import Field
 
 from snaproll.domain.probe import Probing
 from snaproll.domain.probe_contract import Moment
-from snaproll.model import Value
+from snaproll.model import Instant, Value
 
 
 class Verdict(StrEnum):
@@ -48,22 +47,22 @@ class Memory(Value):
     """How many of those that served were since taken out for failed health checks."""
     new_failed: bool = False
     """Whether a new instance was ever seen to fail its health checks."""
-    progress_at: datetime | None = None
+    progress_at: Instant | None = None
     """Since when new instances in service have not been healthy, or when that number last grew in
     the meantime; None after a look that found all of them healthy."""
-    below_floor_since: datetime | None = None
-    ended_since: datetime | None = None
+    below_floor_since: Instant | None = None
+    ended_since: Instant | None = None
     """When the refresh was first seen to have ended."""
-    baking_since: datetime | None = None
-    no_data_since: datetime | None = None
+    baking_since: Instant | None = None
+    no_data_since: Instant | None = None
     """Since when at least one alarm has had no data."""
-    served_since: datetime | None = None
+    served_since: Instant | None = None
     """Since when each look found a new instance healthy that an earlier one had found healthy."""
-    unserved_since: datetime | None = None
+    unserved_since: Instant | None = None
     """Since when no look found a new instance healthy."""
     alarms_before: list[str] = Field(default_factory=list)
     """Without a refresh: alarms that have fired since before a new instance was healthy."""
-    looked_at: datetime | None = None
+    looked_at: Instant | None = None
     """When the last look was."""
     target_lost: str | None = None
     """Why there was nothing to go back to at the last look."""

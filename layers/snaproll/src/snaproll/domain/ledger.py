@@ -12,7 +12,7 @@ from pydantic import Field
 
 from snaproll.domain.checks import Check
 from snaproll.domain.release import Release, RollbackTarget, TemplateVersion
-from snaproll.model import StrictValue
+from snaproll.model import Instant, StrictValue
 
 SCHEMA = 2
 """Version of the items' shape; every item carries it."""
@@ -59,7 +59,7 @@ class RefreshNote(StrictValue):
     """
 
     id: str | None = None
-    started_at: datetime
+    started_at: Instant
     capacity: int
 
 
@@ -77,7 +77,7 @@ class Claim(StrictValue):
     fence: int
     snapshot: str
     trigger: Trigger
-    claimed_at: datetime
+    claimed_at: Instant
     reason: str | None = None
     """Why a person asked for it; such a rollout is a repair."""
     phase: Phase = Phase.FORWARD
@@ -102,8 +102,8 @@ class Queued(StrictValue):
 
     snapshot: str
     trigger: Trigger
-    data_time: datetime | None = None
-    asked_at: datetime
+    data_time: Instant | None = None
+    asked_at: Instant
     reason: str | None = None
     again: bool = False
 
@@ -129,8 +129,8 @@ class Hold(StrictValue):
 
     by: str
     reason: str
-    since: datetime
-    until: datetime | None = None
+    since: Instant
+    until: Instant | None = None
 
     def stands(self, now: datetime) -> bool:
         """Whether it still holds the fleet."""
@@ -142,7 +142,7 @@ class Waiting(StrictValue):
 
     token: str
     fence: int
-    seen_at: datetime
+    seen_at: Instant
     """When the look began that this wait follows; a wait that follows an earlier one is over."""
 
 
@@ -158,7 +158,7 @@ class Trouble(StrictValue):
     failures: int
     last: str
     repeated: bool = False
-    retry_after: datetime
+    retry_after: Instant
 
 
 class Staged(StrictValue):
@@ -172,7 +172,7 @@ class Staged(StrictValue):
     release: Release
     target: RollbackTarget
     group: str
-    since: datetime
+    since: Instant
     replaced: Release | None = None
 
 
@@ -201,7 +201,7 @@ class FleetState(StrictValue):
     hold: Hold | None = None
     waiting: Waiting | None = None
     signals: int = 0
-    woken_at: datetime | None = None
+    woken_at: Instant | None = None
 
     @property
     def saved(self) -> Release | None:
@@ -234,7 +234,7 @@ class Quarantine(StrictValue):
     snapshot: str
     reason: str
     execution: str
-    at: datetime
+    at: Instant
 
 
 class Record(StrictValue):
@@ -251,8 +251,8 @@ class Record(StrictValue):
     message: str
     execution: str
     trigger: Trigger
-    started_at: datetime
-    ended_at: datetime
+    started_at: Instant
+    ended_at: Instant
     source: TemplateVersion | None = None
     candidate: TemplateVersion | None = None
     refresh_id: str | None = None
@@ -263,5 +263,5 @@ class Seen(StrictValue):
     """What a look knew of the signals when it began."""
 
     signals: int
-    woken_at: datetime | None
-    at: datetime
+    woken_at: Instant | None
+    at: Instant

@@ -17,7 +17,7 @@ from snaproll.domain.probe_contract import (
     ProbeVerdict,
     understand,
 )
-from snaproll.model import StrictValue, Value
+from snaproll.model import Instant, StrictValue, Value
 
 FIRST_BACK_OFF = timedelta(seconds=30)
 """Between the first inconclusive answer and the second question; it doubles each time."""
@@ -62,7 +62,8 @@ class ProbePolicy(StrictValue):
 
 def back_off(tries: int) -> timedelta:
     """How long to wait after so many inconclusive answers in a row."""
-    return min(LONGEST_BACK_OFF, FIRST_BACK_OFF * (1 << (tries - 1)))
+    doubled = min(max(tries - 1, 0), 10)
+    return min(LONGEST_BACK_OFF, FIRST_BACK_OFF * (1 << doubled))
 
 
 class Probing(Value):
@@ -74,12 +75,12 @@ class Probing(Value):
     and ``again_at`` when the next is due. ``said`` is the last reason.
     """
 
-    passed: int = 0
+    passed: int = Field(default=0, ge=0, le=WHOLE)
     passed_bake: bool = False
     failed: bool = False
     asked: Moment | None = None
-    tries: int = 0
-    again_at: datetime | None = None
+    tries: int = Field(default=0, ge=0, le=1_000)
+    again_at: Instant | None = None
     said: str = ""
 
     def tries_at(self, moment: Moment) -> int:

@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError
 
 from snaproll.explain import explain
-from snaproll.model import StrictValue, Value
+from snaproll.model import Instant, StrictValue, Value
 
 VERSION = 1
 """Version of the contract; it changes when a member loses or changes its meaning."""
@@ -51,7 +50,7 @@ class ProbedSnapshot(Value):
     """The data version under test."""
 
     id: str
-    data_time: datetime | None = Field(
+    data_time: Instant | None = Field(
         default=None, description="When its data was true; null when nobody knows."
     )
 

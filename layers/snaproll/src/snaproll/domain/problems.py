@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
 
 from snaproll.domain.ledger import SCHEMA
-from snaproll.model import StrictValue
+from snaproll.model import Instant, StrictValue
 
 
 class ProblemKind(StrEnum):
@@ -26,4 +25,4 @@ class Problem(StrictValue):
     schema_version: int = SCHEMA
     key: str
     message: str
-    since: datetime
+    since: Instant

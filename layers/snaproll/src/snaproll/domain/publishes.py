@@ -5,7 +5,6 @@ The transitions of a state are in ``publishing``.
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
 
 from pydantic import Field
@@ -13,7 +12,7 @@ from pydantic import Field
 from snaproll.domain.checks import Check
 from snaproll.domain.ledger import SCHEMA
 from snaproll.domain.writer import QuiesceHook
-from snaproll.model import StrictValue
+from snaproll.model import Instant, StrictValue
 
 
 class PublishTrigger(StrEnum):
@@ -60,8 +59,8 @@ class Wish(StrictValue):
 
     mode: PublishMode
     trigger: PublishTrigger
-    asked_at: datetime
-    data_time: datetime | None = None
+    asked_at: Instant
+    data_time: Instant | None = None
     reason: str | None = None
 
 
@@ -79,12 +78,12 @@ class PublishClaim(StrictValue):
     fence: int
     publish: str
     wish: Wish
-    claimed_at: datetime
+    claimed_at: Instant
     volume: str | None = None
     instance: str | None = None
     hook: QuiesceHook | None = None
-    hook_until: datetime | None = None
-    cut_at: datetime | None = None
+    hook_until: Instant | None = None
+    cut_at: Instant | None = None
     snapshot: str | None = None
     takeovers: int = 0
     stop: str | None = None
@@ -96,8 +95,8 @@ class Published(StrictValue):
 
     snapshot: str
     mode: PublishMode
-    cut_at: datetime
-    stated: datetime | None = None
+    cut_at: Instant
+    stated: Instant | None = None
 
 
 class PublishSuccessor(StrictValue):
@@ -140,10 +139,10 @@ class PublishRecord(StrictValue):
     execution: str
     trigger: PublishTrigger
     mode: PublishMode
-    started_at: datetime
-    ended_at: datetime
+    started_at: Instant
+    ended_at: Instant
     volume: str | None = None
     snapshot: str | None = None
-    data_time: datetime | None = None
+    data_time: Instant | None = None
     fleets: list[str] = Field(default_factory=list)
     checks: list[Check] = Field(default_factory=list)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
-from snaproll.model import Value
+from snaproll.model import Instant, Value
 
 
 class TemplateVersion(Value):
@@ -26,7 +24,7 @@ class Release(Value):
 
     snapshot: str
     template: TemplateVersion
-    data_time: datetime | None = None
+    data_time: Instant | None = None
 
 
 class RollbackTarget(Value):

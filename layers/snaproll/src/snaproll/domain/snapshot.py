@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from snaproll.domain.tags import DATA_TIME
+from snaproll.model import FIRST_YEAR, LAST_YEAR
 
 SNAPSHOT_ID = r"^snap-[0-9a-f]{8,17}$"
 
@@ -80,12 +81,25 @@ def data_time(snapshot: Snapshot) -> DataTime:
             return DataTime(None, f'its tag {DATA_TIME} is "{tag}", not an ISO 8601 time')
         if at.tzinfo is None:
             return DataTime(None, f'its tag {DATA_TIME} "{tag}" has no time zone')
-        return DataTime(at.astimezone(UTC), f"its tag {DATA_TIME}")
+        utc = _in_utc(at)
+        if utc is None:
+            far = f"is not in the years {FIRST_YEAR} to {LAST_YEAR}"
+            return DataTime(None, f'its tag {DATA_TIME} "{tag}" {far}')
+        return DataTime(utc, f"its tag {DATA_TIME}")
     if snapshot.copied:
         return DataTime(
             None, f"it is a copy without the tag {DATA_TIME}, so its data time is unknown"
         )
     return DataTime(snapshot.start_time, "its start time")
+
+
+def _in_utc(at: datetime) -> datetime | None:
+    """The instant in UTC, if it is one that can be calculated with."""
+    years = range(FIRST_YEAR, LAST_YEAR + 1)
+    if at.year not in years:
+        return None
+    utc = at.astimezone(UTC)
+    return utc if utc.year in years else None
 
 
 def lies_ahead(at: datetime, now: datetime) -> bool:

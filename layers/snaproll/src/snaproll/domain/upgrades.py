@@ -7,6 +7,7 @@ rollouts go on while a new version is deployed. Each step is a pure function of 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from pydantic import BaseModel
@@ -25,7 +26,9 @@ def upgraded(kind: type[BaseModel], item: Item) -> Item:
         When its version is missing, or is none that this code knows.
     """
     while (version := item["schema_version"]) != SCHEMA:
-        item = {**_STEPS[version](kind, item), "schema_version": version + 1}
+        if not isinstance(version, int | Decimal) or version not in _STEPS:
+            raise KeyError(str(version))
+        item = {**_STEPS[int(version)](kind, item), "schema_version": int(version) + 1}
     return item
 
 
@@ -35,7 +38,8 @@ def _from_1(kind: type[BaseModel], item: Item) -> Item:
     Version 1 kept that for a rollout that goes back only, as the reason of the hold it leaves.
     """
     claim = item.get("claim")
-    if kind is not FleetState or claim is None or "hold_if_live" not in claim:
+    # Whatever else stands there is refused when the item is read.
+    if kind is not FleetState or not isinstance(claim, Mapping) or "hold_if_live" not in claim:
         return item
     return {**item, "claim": {**claim, "reason": claim["hold_if_live"]}}
 
