@@ -189,6 +189,20 @@ def test_an_execution_that_is_none_is_refused_before_the_operation(arn: str) -> 
     assert changed == []
 
 
+@pytest.mark.parametrize("name", ["recover-publish", "recover-rollout"])
+def test_a_death_of_an_execution_that_is_none_is_refused(name: str) -> None:
+    world = played()
+    example = world.examples[f"{PREFIX}{name}"][0]
+    died = {**example, "detail": {**example["detail"], "executionArn": "arn:aws:"}}
+
+    invocation, changed = world.invoke(f"{PREFIX}{name}", died)
+
+    assert invocation.error is not None
+    assert invocation.error.error_type == "InvalidRequestError"
+    assert "executionArn" in invocation.error.error_message
+    assert changed == []
+
+
 @pytest.mark.parametrize("at", ["2026-01-01T00:00:00", "0001-01-01T00:00:00Z", "9999-12-31"])
 def test_a_time_that_cannot_be_compared_is_refused_before_the_look(at: str) -> None:
     world = played()

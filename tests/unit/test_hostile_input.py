@@ -184,7 +184,7 @@ ANSWER = {"answer": {"version": 1, "verdict": "pass", "reason": "fine", "details
 def test_whatever_a_probe_answers_is_a_verdict_with_a_reason(
     answer: str | None, cause: str
 ) -> None:
-    heard = Heard.model_construct(moment=MOMENT, answer=answer, error="E", cause=cause)
+    heard = Heard(moment=MOMENT, answer=answer, error="E", cause=cause)
 
     found = understand(heard, "snaproll-probe-prod-x")
 
@@ -348,3 +348,9 @@ def test_no_model_keeps_an_instant_that_cannot_be_compared_or_calculated_with() 
     ]
 
     assert bare == []
+
+
+def test_an_answer_that_was_cut_within_a_character_is_heard_all_the_same() -> None:
+    heard = Heard.model_validate({"moment": MOMENT, "error": "E", "cause": "it broke \ud83d"})
+
+    assert understand(heard, "snaproll-probe-prod-x").reason.endswith("E: it broke ?")

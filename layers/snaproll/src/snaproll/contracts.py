@@ -132,7 +132,7 @@ class Dispatched(StrictValue):
 class ExecutionDetail(_FromAws):
     """Detail of ``Step Functions Execution Status Change``."""
 
-    execution: str = Field(alias="executionArn", min_length=1)
+    execution: ExecutionArn = Field(alias="executionArn")
     status: str = Field(min_length=1)
     error: str | None = None
 

@@ -100,7 +100,7 @@ class PublishEndedBadly(Value):
     """``RecoverPublish``: an execution of the publish machine ended badly."""
 
     class _Detail(Value):
-        execution: str = Field(alias="executionArn", min_length=1)
+        execution: ExecutionArn = Field(alias="executionArn")
         name: str = Field(min_length=1)
         error: str | None = None
         cause: str | None = None

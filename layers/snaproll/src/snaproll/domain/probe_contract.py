@@ -111,6 +111,14 @@ class ProbeAnswer(Value):
     )
 
 
+def _writable(text: Any) -> Any:
+    return text.encode("utf-8", "replace").decode("utf-8") if isinstance(text, str) else text
+
+
+_Said = Annotated[str, BeforeValidator(_writable)]
+"""Somebody else's text, which the definition may have cut in the middle of a character."""
+
+
 class Heard(StrictValue):
     """What came of asking a probe, as the rollout's definition keeps it.
 
@@ -120,9 +128,9 @@ class Heard(StrictValue):
     """
 
     moment: Moment
-    answer: str | None = None
-    error: str = ""
-    cause: str = ""
+    answer: _Said | None = None
+    error: _Said = ""
+    cause: _Said = ""
 
 
 class _Told(Value):
