@@ -104,8 +104,9 @@ def test_an_event_or_a_request_is_read_or_refused_in_words(model: type[BaseModel
         except ValidationError as error:
             said(explain("The input", error))
         else:
-            # And it can be told to the next step.
-            json.dumps(value.model_dump(mode="json"), ensure_ascii=False).encode()
+            # And it can be told of, but for what is only compared with what is known.
+            if model is not SignalEvent:
+                json.dumps(value.model_dump(mode="json"), ensure_ascii=False).encode()
 
     read()
 
@@ -348,6 +349,11 @@ def test_no_model_keeps_an_instant_that_cannot_be_compared_or_calculated_with() 
     ]
 
     assert bare == []
+
+
+def test_an_account_that_is_no_text_is_refused() -> None:
+    with pytest.raises(ValidationError):
+        SnapshotEvent.model_validate({**EVENTS[SnapshotEvent][0], "account": "\ud800"})
 
 
 def test_an_answer_that_was_cut_within_a_character_is_heard_all_the_same() -> None:

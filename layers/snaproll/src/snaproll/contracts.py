@@ -34,6 +34,7 @@ LIVE = "live"
 """As a snapshot: what is live already, to be rolled out again."""
 
 SnapshotId = Annotated[str, StringConstraints(pattern=SNAPSHOT_ID)]
+AccountId = Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
 ExecutionArn = Annotated[
     str,
     StringConstraints(
@@ -71,7 +72,7 @@ class MultiVolumeMember(_FromAws):
     """One snapshot of a multi-volume set."""
 
     snapshot_id: SnapshotArn
-    status: str
+    status: str = Field(min_length=1)
 
 
 class MultiVolumeDetail(_FromAws):
@@ -87,7 +88,7 @@ class SnapshotCompleted(_FromAws):
 
     detail_type: Literal["EBS Snapshot Notification"] = Field(alias="detail-type")
     source: Literal["aws.ec2"]
-    account: str
+    account: AccountId
     detail: SnapshotDetail
 
     @property
@@ -103,7 +104,7 @@ class SnapshotsCompleted(_FromAws):
         alias="detail-type"
     )
     source: Literal["aws.ec2"]
-    account: str
+    account: AccountId
     detail: MultiVolumeDetail
 
     @property
