@@ -30,12 +30,28 @@ ENVIRONMENT: Final = "demo"
 
 _LOGS: Final = "Step Functions asks for it when logging is set up, not while an execution runs"
 _TEMPLATES: Final = "asked for only when a fleet's launch template names one"
+_TAGS: Final = "asked for only when a fleet's launch template tags what it launches"
+_ENDING: Final = "it ends a dead rollout as its last step would, which looks for a staged release"
+_UNREADABLE: Final = "tells of a fleet whose item in the index cannot be read"
 EXPLAINED: Final[Mapping[tuple[str, str, str], str]] = {
     ("*", "logs:*", "*"): _LOGS,
-    ("*", "xray:*", "*"): "traces are sent by the Lambda and Step Functions services themselves",
+    ("*", "sqs:SendMessage", "*"): "Lambda itself sends what failed every try, under this role",
+    ("*", "kms:ListGrants", "*"): "asked only of a key whose policy does not admit Auto Scaling",
+    ("*", "iam:PassRole", "*"): "asked for only when a launch template names an instance profile",
     ("*", "ec2:RunInstances", "*:key-pair/*"): _TEMPLATES,
     ("*", "ec2:RunInstances", "*:placement-group/*"): _TEMPLATES,
     ("*", "ec2:RunInstances", "*:capacity-reservation/*"): _TEMPLATES,
+    ("*", "ec2:CreateTags", "*:instance/*"): _TAGS,
+    ("*", "ec2:CreateTags", "*:volume/*"): _TAGS,
+    ("*", "ec2:CreateTags", "*:network-interface/*"): _TAGS,
+    ("RecoverRolloutFunctionRole", "autoscaling:*", "*"): _ENDING,
+    ("RecoverRolloutFunctionRole", "ssm:GetParameter", "*/stop"): _ENDING,
+    ("DispatchSnapshotFunctionRole", "events:PutEvents", "*"): _UNREADABLE,
+    ("PlanRolloutFunctionRole", "events:PutEvents", "*"): _UNREADABLE,
+    ("PlanRolloutFunctionRole", "dynamodb:PutItem", "*"): _UNREADABLE,
+    ("AwaitSnapshotFunctionRole", "states:SendTaskSuccess", "*"): (
+        "answers itself when the snapshot was complete before its token was left"
+    ),
 }
 """Why a right stands although no test uses it: by patterns of role, action and resource."""
 
