@@ -68,14 +68,15 @@ class Operator:
     @property
     def machine(self) -> str:
         found: str = self.aws(
-            "stepfunctions", "list-state-machines", "--query", "stateMachines[0].stateMachineArn"
+            *("stepfunctions", "list-state-machines"),
+            *("--query", "stateMachines[?ends_with(name, '-rollout')].stateMachineArn | [0]"),
         )
         return found
 
     def publish(self) -> str:
         """Take a snapshot of the writer's volume, as a publisher does."""
         volume = self.aws(
-            *("ec2", "describe-volumes", "--filters", "Name=tag:Name,Values=sec-writer"),
+            *("ec2", "describe-volumes", "--filters", "Name=tag-key,Values=snaproll:writer"),
             *("--query", "Volumes[0].VolumeId"),
         )
         made: str = self.aws(
