@@ -132,7 +132,9 @@ class RichDisplay:
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console()
-        self._live = Live(console=self._console, refresh_per_second=12, transient=False)
+        # Drawn by whoever has news, not by a thread: what is shown must not hang on the machine's
+        # speed, and a picture half changed is never drawn.
+        self._live = Live(console=self._console, auto_refresh=False, transient=False)
         self._follower = _Follower()
         self._said: deque[Beat] = deque(maxlen=_BEATS_SHOWN)
         self._closed: list[Account] = []
@@ -166,7 +168,7 @@ class RichDisplay:
     def show(self, rollout: Execution | None) -> None:
         """Show what is new."""
         self._said.extend(self._follower.news(rollout))
-        self._live.update(self._picture(rollout))
+        self._live.update(self._picture(rollout), refresh=True)
 
     def closed(self, account: Account) -> None:
         """Say how the act ended."""
