@@ -119,6 +119,38 @@ def test_a_fleet_that_is_scaled_out_to_its_maximum_meanwhile_calls_a_person_and_
     assert f"maximum size of group {fleet.group} is {most}. Raise" in reason(rollout)
 
 
+def test_what_waits_for_a_fleet_that_needs_a_person_starts_when_it_is_resumed(
+    stage: Stage, fleet: StagedFleet, seen: Seen
+) -> None:
+    # Given a rollout that will get stuck, and a person's repair that waits for it to go back
+    begin(stage, fleet, seen)
+    run_until(stage, seen, "InProgress")
+    most = stage.world.autoscaling.groups[fleet.group].maximum
+    scale(stage, fleet, most)
+    run_until(stage, seen, "RollbackInProgress")
+    good = stage.complete_snapshot(fleet, event=False)
+    stage.start({"fleet": fleet.name, "snapshot": good, "reason": "the numbers are wrong"})
+    stage.world.run_until(lambda: seen.state.claim is None, limit=LONG)
+    stage.finish()
+
+    # Then nothing begins on the fleet that is not whole, and the mail says what waits
+    assert [record.outcome for record in seen.records] == [Outcome.NEEDS_ATTENTION]
+    assert f"{good} waits until then." in seen.records[-1].message
+    assert seen.state.successor is None
+
+    # When there is room again, and a person resumes the fleet
+    stage.session.client("autoscaling").update_auto_scaling_group(
+        AutoScalingGroupName=fleet.group, MaxSize=most + 2
+    )
+    stage.start({"fleet": fleet.name, "resume": "the maximum is raised", "by": "ann"})
+    stage.world.run_for(60)
+    stage.finish()
+
+    # Then what waited is rolled out
+    assert seen.records[-1].outcome is Outcome.LIVE
+    assert seen.serves(good)
+
+
 @pytest.mark.parametrize("status", ["InProgress", "Baking"])
 def test_a_fleet_that_scales_in_to_zero_during_its_rollout_ends_staged(
     stage: Stage, fleet: StagedFleet, seen: Seen, status: str

@@ -20,6 +20,8 @@ from tests.simulation.schedule import FleetSetup
 
 _READING = ("BatchGet", "Describe", "Get", "List", "Query")
 _FLEET_SERVICES = frozenset({"autoscaling", "ec2", "elbv2"})
+_CHANGED_NOTHING = frozenset({"SnapshotRejected", "FleetNotReady", "Stopped"})
+"""Outcomes that are reached before any instance is replaced."""
 _GATE, _PREFLIGHT, _LOOK = (
     "ValidateSnapshotFunction",
     "InspectFleetFunction",
@@ -157,6 +159,8 @@ class Observer:
         self._calls = len(world.calls)
         self._events = len(world.events.seen)
         self._launches = len(world.autoscaling.launches)
+        self.promotion_begun: int | None = None
+        """The version of a staged release that ``$Default`` was moved to once it was proven."""
         self._refreshes = 0
         self._next_version = world.ec2.template(scene.fleet.template_id).next_number
         self._configuration: object = None
@@ -233,10 +237,11 @@ class Observer:
 
         Any other hold stands on a whole fleet.
         """
-        if "hold" not in self.ledger:
+        if not self.ledger.get("hold", {}).get("needs_person"):
             return False
-        records = self.scene.records()
-        return bool(records) and records[-1]["outcome"] == "NeedsAttention"
+        # A repair that did not begin left the fleet as it was.
+        told = (one["outcome"] for one in reversed(self.scene.records()))
+        return next((one for one in told if one not in _CHANGED_NOTHING), "") == "NeedsAttention"
 
     def _is_written(self, call: Call) -> bool:
         """Whether a call may have written the fleet's items."""

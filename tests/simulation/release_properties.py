@@ -106,12 +106,20 @@ def _unbaked(seen: Observer, actor: Rollout, live: Live) -> Iterator[str]:
 
 
 def default_is_proven(seen: Observer, _: Step) -> Iterator[Violation]:
-    """I5: ``$Default`` moves only on promotion, which may be under way."""
+    """I5: ``$Default`` moves only on promotion, which may be under way.
+
+    One that died halfway may have begun with a release whose first instances had proven it. When
+    they went before another execution could end it, the release is staged again as it is.
+    """
     version = seen.scene.default_version
     if version == seen.live.version:
         return
     claimant, staged = seen.claimant, seen.staged
-    if claimant and staged and version == staged.version:
+    is_staged = staged is not None and version == staged.version
+    if staged and is_staged and claimant and not any(_doubts(seen, claimant, staged)):
+        seen.promotion_begun = version
+    # A newer release that takes its place deletes the version, and moves the default first.
+    if version == seen.promotion_begun and (is_staged or claimant):
         return
     refresh = next(iter(claimant.refreshes), None) if claimant else None
     if claimant and refresh and refresh.status == SUCCESSFUL and version in claimant.versions:
@@ -138,8 +146,8 @@ def saved_is_live(seen: Observer, _: Step) -> Iterator[Violation]:
 def nothing_bad_is_left(seen: Observer, _: Step) -> Iterator[Violation]:
     """I5: when no rollout runs, newest, default and saved version carry what is live.
 
-    What is staged is saved, and may be the newest; it is not the default. What could not be made
-    whole is left to a person as it is.
+    What is staged is saved, and may be the newest; it is not the default, unless its promotion had
+    begun. What could not be made whole is left to a person as it is.
     """
     if seen.running or "claim" in seen.ledger:
         return
@@ -153,6 +161,8 @@ def nothing_bad_is_left(seen: Observer, _: Step) -> Iterator[Violation]:
     if seen.staged is not None:
         right["the newest version"] = {seen.live.snapshot, seen.staged.snapshot}
         right["the version saved on the group"] = {seen.staged.snapshot}
+        if seen.staged.version == seen.promotion_begun:
+            right["$Default"] = {seen.staged.snapshot}
     left = {
         name: version
         for name, version in names.items()

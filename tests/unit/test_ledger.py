@@ -15,17 +15,21 @@ from snaproll.domain.claims import (
     note_intent,
     promote,
     prove_claim,
+    resume,
+    set_hold,
     take_claim,
     turn_back,
 )
-from snaproll.domain.ledger import Claim, FleetState, Hold, Phase, Seen, Trigger, Waiting
+from snaproll.domain.ledger import Claim, FleetState, Hold, Phase, Queued, Seen, Trigger, Waiting
 from snaproll.domain.release import Release, RollbackTarget
 from snaproll.domain.signals import WAKE_GAP, begin_wait, shorten_after_wake, signal
 from snaproll.errors import ClaimLostError, FleetBusyError, StalePlanError
 from tests.unit.builders import CANDIDATE, EXECUTION, LIVE, NEW, NOW, OLD, SNAPSHOT, TARGET
 
 OTHER = f"{EXECUTION}-other"
-HOLD = Hold(by="snaproll", reason="it needs a person.", since=NOW)
+HOLD = Hold(by="snaproll", reason="three were rolled back.", since=NOW)
+BROKEN = Hold(by="snaproll", reason="it needs a person.", since=NOW, needs_person=True)
+ASKED = Queued(snapshot=SNAPSHOT, trigger=Trigger.PERSON, reason="bad", data_time=NOW, asked_at=NOW)
 
 
 def claim_of(state: FleetState) -> Claim:
@@ -158,6 +162,30 @@ def test_a_rollout_that_needs_a_person_leaves_its_hold_in_the_same_write() -> No
     after = give_up_claim("sec-prod", claimed(), HOLD)
 
     assert (after.claim, after.hold) == (None, HOLD)
+
+
+def test_what_a_person_asked_for_is_next_although_the_fleet_is_held() -> None:
+    state = claimed().model_copy(update={"queued": ASKED})
+
+    after = give_up_claim("sec-prod", state, HOLD)
+
+    assert after.successor is not None
+    assert (after.successor.snapshot, after.queued) == (SNAPSHOT, None)
+
+
+@pytest.mark.parametrize("later", [None, HOLD], ids=["no hold since", "another hold since"])
+def test_on_a_fleet_that_needs_a_person_it_waits_for_the_resume(later: Hold | None) -> None:
+    broken = give_up_claim("sec-prod", claimed().model_copy(update={"queued": ASKED}), BROKEN)
+
+    # Whatever ends or is held before the resume
+    again = give_up_claim("sec-prod", claimed(broken), later)
+    held = set_hold(again, HOLD, roll_back=False)
+    for state in (broken, again, held):
+        assert (state.successor, state.queued) == (None, ASKED)
+
+    resumed = resume("sec-prod", held)
+    assert resumed.successor is not None
+    assert (resumed.successor.snapshot, resumed.hold) == (SNAPSHOT, None)
 
 
 @given(st.integers(1, 20))

@@ -13,6 +13,7 @@ from snaproll.domain.ledger import (
     FleetState,
     Hold,
     Phase,
+    Queued,
     RefreshNote,
     Successor,
     Trigger,
@@ -229,12 +230,12 @@ def give_up_claim(fleet: str, state: FleetState, hold: Hold | None) -> FleetStat
     """End a rollout: in one write the claim goes, a hold may come, and the queue moves up.
 
     What is queued becomes the successor, whose start follows, unless the fleet is held now and
-    nobody asked for it in person.
+    nobody asked for it in person, or the fleet itself needs a person: then it waits for the resume.
     """
-    held = hold or state.hold
+    held = _replaced(state.hold, hold) if hold else state.hold
     freed = state.model_copy(update={"claim": None, "waiting": None, "hold": held})
     queued = state.queued
-    if queued is None or (held is not None and queued.trigger is not Trigger.PERSON):
+    if queued is None or (held is not None and _keeps_waiting(queued, held)):
         return freed
     attempt = state.attempts + 1
     successor = Successor(
@@ -247,9 +248,20 @@ def give_up_claim(fleet: str, state: FleetState, hold: Hold | None) -> FleetStat
     return freed.model_copy(update={"queued": None, "successor": successor, "attempts": attempt})
 
 
+def _keeps_waiting(queued: Queued, held: Hold) -> bool:
+    return held.needs_person or queued.trigger is not Trigger.PERSON
+
+
+def _replaced(before: Hold | None, hold: Hold) -> Hold:
+    """A hold in another's place: that the fleet needs a person is over when it is resumed only."""
+    if before is None or not before.needs_person:
+        return hold
+    return hold.model_copy(update={"needs_person": True})
+
+
 def set_hold(state: FleetState, hold: Hold, *, roll_back: bool) -> FleetState:
     """Hold a fleet, and if asked, have the rollout that runs rolled back."""
-    held = state.model_copy(update={"hold": hold})
+    held = state.model_copy(update={"hold": _replaced(state.hold, hold)})
     if state.claim is None or not roll_back:
         return held
     return stop_claim(held, state.claim, f"{hold.by} holds the fleet: {hold.reason}")

@@ -125,12 +125,17 @@ class Successor(StrictValue):
 
 
 class Hold(StrictValue):
-    """A stop sign: no automatic rollout starts while it stands."""
+    """A stop sign: no automatic rollout starts while it stands.
+
+    ``needs_person`` tells that the fleet could not be made whole. Until it is resumed nothing that
+    waits starts by itself then, not even what a person asked for before that was known.
+    """
 
     by: str
     reason: str
     since: Instant
     until: Instant | None = None
+    needs_person: bool = False
 
     def stands(self, now: datetime) -> bool:
         """Whether it still holds the fleet."""

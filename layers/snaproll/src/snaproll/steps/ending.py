@@ -13,7 +13,16 @@ from snaproll.aws.ledger import Change
 from snaproll.contracts import Ended, ReleaseFleetRequest, RolloutEvent, console_link
 from snaproll.domain.checks import Check
 from snaproll.domain.claims import give_up_claim
-from snaproll.domain.ledger import Claim, FleetState, Hold, Outcome, Record, RefreshNote, Trigger
+from snaproll.domain.ledger import (
+    Claim,
+    FleetState,
+    Hold,
+    Outcome,
+    Queued,
+    Record,
+    RefreshNote,
+    Trigger,
+)
 from snaproll.domain.release import Release, RollbackTarget
 from snaproll.domain.staging import conclude_staging
 from snaproll.domain.trouble import (
@@ -139,7 +148,7 @@ def end_rollout(ending: Ending, prove: Callable[[FleetState], Claim], runtime: R
             after = count_failure(state, ending.outcome, ending.what, now)
         after = conclude_staging(after, ending.outcome, ending.snapshot)
         hold = _hold_left(ending, claim, after, now)
-        written = _record(ending, _sentence(ending, claim), now)
+        written = _record(ending, _sentence(ending, claim, state.queued), now)
         freed, staged = give_up_claim(ending.fleet, after, hold), after.staged
         if staged is None:
             return Change(freed, record=written, unwatch=True)
@@ -216,7 +225,8 @@ def _is_no_news(ending: Ending, after: FleetState) -> bool:
 def _hold_left(ending: Ending, claim: Claim, state: FleetState, now: datetime) -> Hold | None:
     """The hold that a rollout leaves behind in the write that ends its claim."""
     if ending.outcome is Outcome.NEEDS_ATTENTION:
-        return Hold(by="snaproll", reason=_sentence(ending, claim), since=now)
+        why = _sentence(ending, claim, state.queued)
+        return Hold(by="snaproll", reason=why, since=now, needs_person=True)
     asked = _hold_after(ending, claim)
     if ending.outcome is Outcome.LIVE:
         # Who asked for a stop too late stopped nothing; an abort is heard all the same.
@@ -242,7 +252,7 @@ def _too_many(fleet: str) -> str:
     )
 
 
-def _sentence(ending: Ending, claim: Claim) -> str:
+def _sentence(ending: Ending, claim: Claim, queued: Queued | None) -> str:
     reason = ending.reason.rstrip(".")
     what = f"{ending.snapshot} on fleet {ending.fleet}"
     match ending.outcome:
@@ -271,9 +281,11 @@ def _sentence(ending: Ending, claim: Claim) -> str:
             return f"{what} was stopped: {reason}. No instance was replaced.{held}"
         case Outcome.NEEDS_ATTENTION:
             link = console_link(ending.execution)
+            waits = f" {queued.snapshot} waits until then." if queued else ""
             return (
                 f"{what} needs a person: {reason}. The fleet is held: no automatic rollout starts. "
                 f"Look at its Auto Scaling group's activities and at {link}; make the group whole "
                 f"(docs/operations.md, NeedsAttention), then resume the fleet: "
                 f'{{"fleet": "{ending.fleet}", "resume": "<what was done>", "by": "<name>"}}.'
+                f"{waits}"
             )
