@@ -14,10 +14,10 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
+from snaproll.contracts.publish.events import MaterializedDetail
 from snaproll.domain.fleet import FleetPolicy
 from snaproll.domain.probe_contract import ProbeAnswer, ProbeRequest
 from snaproll.domain.writer import WriterPolicy
-from snaproll.publish_contracts import MaterializedDetail
 from tools.definition import Transition, machines, read, transitions
 from tools.fleet import parameters_page
 

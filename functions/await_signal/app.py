@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from snaproll.contracts import WaitRequest
+from snaproll.contracts.signals import WaitRequest
 from snaproll.runtime import handle
 from snaproll.steps.signals import await_signal
 

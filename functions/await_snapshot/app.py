@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from snaproll.publish_contracts import AwaitSnapshotRequest
+from snaproll.contracts.publish.steps import AwaitSnapshotRequest
 from snaproll.runtime import handle
 from snaproll.steps.publish.snapshot import await_snapshot
 

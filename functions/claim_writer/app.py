@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from snaproll.publish_contracts import ClaimWriterRequest
+from snaproll.contracts.publish.steps import ClaimWriterRequest
 from snaproll.runtime import handle
 from snaproll.steps.publish.claim import claim_writer
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from snaproll.contracts import DiscardRequest
+from snaproll.contracts.steps import DiscardRequest
 from snaproll.runtime import handle
 from snaproll.steps.template import delete_template_version
 

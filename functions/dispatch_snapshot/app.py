@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from snaproll.contracts import SnapshotEvent
+from snaproll.contracts.events import SnapshotEvent
 from snaproll.runtime import handle
 from snaproll.steps.dispatch import dispatch_snapshot
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from snaproll.publish_contracts import FinishPublishRequest
+from snaproll.contracts.publish.steps import FinishPublishRequest
 from snaproll.runtime import handle
 from snaproll.steps.publish.claim import finish_publish
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from snaproll.contracts import HandOverRequest
+from snaproll.contracts.looks import HandOverRequest
 from snaproll.runtime import handle
 from snaproll.steps.handover import hand_over
 

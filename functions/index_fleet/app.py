@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from snaproll.contracts import ParameterEvent
+from snaproll.contracts.events import ParameterEvent
 from snaproll.runtime import handle
 from snaproll.steps.index import index_fleet
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from snaproll.publish_contracts import PublishStepRequest
+from snaproll.contracts.publish.steps import PublishStepRequest
 from snaproll.runtime import handle
 from snaproll.steps.publish.inspect import inspect_writer
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from snaproll.contracts import OperateRequest
+from snaproll.contracts.requests import OperateRequest
 from snaproll.runtime import handle
 from snaproll.steps.operate import operate_fleet
 

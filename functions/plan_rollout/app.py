@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from snaproll.contracts import PlanRequest
+from snaproll.contracts.plan import PlanRequest
 from snaproll.runtime import handle
 from snaproll.steps.plan import plan_rollout
 

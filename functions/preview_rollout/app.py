@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from snaproll.contracts import StepRequest
+from snaproll.contracts.rollout import StepRequest
 from snaproll.runtime import handle
 from snaproll.steps.preview import preview_rollout
 

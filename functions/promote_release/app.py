@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from snaproll.contracts import ReleaseRequest
+from snaproll.contracts.steps import ReleaseRequest
 from snaproll.runtime import handle
 from snaproll.steps.promote import promote_release
 

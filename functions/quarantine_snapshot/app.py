@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from snaproll.contracts import QuarantineRequest
+from snaproll.contracts.steps import QuarantineRequest
 from snaproll.runtime import handle
 from snaproll.steps.snapshot import quarantine_snapshot
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from snaproll.publish_contracts import HookRequest
+from snaproll.contracts.publish.steps import HookRequest
 from snaproll.runtime import handle
 from snaproll.steps.publish.hook import quiesce_writer
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from snaproll.contracts import ReconcileEvent
+from snaproll.contracts.events import ReconcileEvent
 from snaproll.runtime import handle
 from snaproll.steps.reconcile import reconcile_fleets
 

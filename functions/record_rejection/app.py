@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from snaproll.contracts import RejectionRequest
+from snaproll.contracts.steps import RejectionRequest
 from snaproll.runtime import handle
 from snaproll.steps.snapshot import record_rejection
 

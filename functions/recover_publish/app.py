@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from snaproll.publish_contracts import RecoverEvent
+from snaproll.contracts.publish.events import RecoverEvent
 from snaproll.runtime import handle
 from snaproll.steps.publish.recover import recover_publish
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from snaproll.contracts import ExecutionEvent
+from snaproll.contracts.events import ExecutionEvent
 from snaproll.runtime import handle
 from snaproll.steps.recover import recover_rollout
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from snaproll.contracts import ReleaseFleetRequest
+from snaproll.contracts.steps import ReleaseFleetRequest
 from snaproll.runtime import handle
 from snaproll.steps.ending import release_fleet
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from snaproll.publish_contracts import PublishEvent
+from snaproll.contracts.publish.events import PublishEvent
 from snaproll.runtime import handle
 from snaproll.steps.publish.requests import request_publish
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from snaproll.contracts import RollBackRequest
+from snaproll.contracts.steps import RollBackRequest
 from snaproll.runtime import handle
 from snaproll.steps.refresh import roll_back
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from snaproll.publish_contracts import SnapshotEnded
+from snaproll.contracts.publish.events import SnapshotEnded
 from snaproll.runtime import handle
 from snaproll.steps.publish.snapshot import signal_publish
 

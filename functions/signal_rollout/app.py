@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from snaproll.contracts import SignalEvent
+from snaproll.contracts.signals import SignalEvent
 from snaproll.runtime import handle
 from snaproll.steps.signals import signal_rollout
 

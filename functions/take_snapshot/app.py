@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from snaproll.publish_contracts import TakeSnapshotRequest
+from snaproll.contracts.publish.steps import TakeSnapshotRequest
 from snaproll.runtime import handle
 from snaproll.steps.publish.snapshot import take_snapshot
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from snaproll.contracts import TemplateRequest
+from snaproll.contracts.steps import TemplateRequest
 from snaproll.runtime import handle
 from snaproll.steps.template import update_launch_template
 

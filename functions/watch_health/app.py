@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from snaproll.contracts import WatchRequest
+from snaproll.contracts.looks import WatchRequest
 from snaproll.runtime import handle
 from snaproll.steps.watch import watch_health
 

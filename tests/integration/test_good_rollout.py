@@ -8,7 +8,7 @@ import pytest
 
 from embedded.scenarios.stage import DATA_DEVICE, Stage, StagedFleet
 from embedded.states.execution import Execution
-from snaproll.contracts import RolloutEvent, console_link
+from snaproll.contracts.announcements import RolloutEvent, console_link
 from snaproll.domain.checks import CheckResult
 from snaproll.domain.ledger import Outcome, Trigger
 from tests.integration.seen import Seen, outcome, reason, states_of

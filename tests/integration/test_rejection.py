@@ -13,7 +13,7 @@ from embedded.scenarios.stage import Stage, StagedFleet
 from embedded.states.execution import Execution
 from embedded.world.errors import AwsError
 from embedded.world.faults import Call
-from snaproll.contracts import RolloutEvent, console_link
+from snaproll.contracts.announcements import RolloutEvent, console_link
 from snaproll.domain.checks import CheckResult
 from snaproll.domain.ledger import Outcome
 from snaproll.domain.tags import DATA_TIME

@@ -12,7 +12,7 @@ from embedded.scenarios.stage import Stage, StagedFleet
 from embedded.states.execution import Execution
 from embedded.world.faults import Call
 from snaproll.aws.ledger import Change
-from snaproll.contracts import RolloutEvent, console_link
+from snaproll.contracts.announcements import RolloutEvent, console_link
 from snaproll.domain.ledger import FleetState, Outcome
 from tests.integration.seen import Seen, outcome, reason, states_of
 

@@ -10,7 +10,7 @@ from embedded.scenarios.stage import DATA_DEVICE, Stage, StagedFleet
 from embedded.states.execution import Execution
 from embedded.world.errors import AwsError
 from embedded.world.faults import Call
-from snaproll.contracts import RolloutEvent
+from snaproll.contracts.announcements import RolloutEvent
 from snaproll.domain.ledger import Outcome, Trigger
 from tests.integration.seen import Seen, outcome, reason, states_of
 

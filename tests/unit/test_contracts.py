@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from snaproll.contracts import RolloutRequest, SignalEvent, SnapshotEvent, console_link
+from snaproll.contracts.announcements import console_link
+from snaproll.contracts.events import SnapshotEvent
+from snaproll.contracts.requests import RolloutRequest
+from snaproll.contracts.signals import SignalEvent
 from snaproll.domain.ledger import Trigger
 from snaproll.explain import explain
 from tests.unit.builders import EXECUTION, SNAPSHOT

@@ -19,15 +19,11 @@ import snaproll
 from snaproll.aws.fleets import FleetParameter, Fleets, Unreadable
 from snaproll.aws.hooks import Hooks, HookState
 from snaproll.aws.items import parsed
-from snaproll.contracts import (
-    ExecutionEvent,
-    OperatorRequest,
-    ParameterEvent,
-    RolloutRequest,
-    ScheduleEvent,
-    SignalEvent,
-    SnapshotEvent,
-)
+from snaproll.contracts.events import ExecutionEvent, ParameterEvent, ScheduleEvent, SnapshotEvent
+from snaproll.contracts.publish.events import PublishEvent, RecoverEvent, SnapshotEnded
+from snaproll.contracts.publish.requests import PublishRequest
+from snaproll.contracts.requests import OperatorRequest, RolloutRequest
+from snaproll.contracts.signals import SignalEvent
 from snaproll.domain.fleet import Fleet
 from snaproll.domain.handover import Handover
 from snaproll.domain.ledger import FleetState, Quarantine, Record
@@ -38,7 +34,6 @@ from snaproll.domain.watch import Watch
 from snaproll.domain.writer import WriterPolicy
 from snaproll.errors import LedgerUnreadableError
 from snaproll.explain import explain
-from snaproll.publish_contracts import PublishEvent, PublishRequest, RecoverEvent, SnapshotEnded
 from tests.hostile import JSON, JUNK, TEXTS, hostile, spoiled, tried
 from tests.integration.events import MULTI_VOLUME, NOTIFICATION, detail, envelope, set_detail
 from tests.unit.builders import ACCOUNT, ENVIRONMENT, EXECUTION, NOW, SNAPSHOT, fleet, policy_json

@@ -16,7 +16,8 @@ from embedded.states.execution import Execution
 from embedded.world.errors import AwsError
 from embedded.world.faults import Call
 from snaproll.aws.ledger import Change, Ledger
-from snaproll.contracts import PAYLOAD_VERSION, Rollout
+from snaproll.contracts.rollout import Rollout
+from snaproll.contracts.values import PAYLOAD_VERSION
 from snaproll.domain.ledger import SCHEMA, FleetState
 from snaproll.errors import LedgerUnreadableError
 from tests.integration.seen import Seen, outcome, states_of

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, RootModel
 
 FIRST_YEAR: Final = 1970
 LAST_YEAR: Final = 8999
@@ -20,6 +20,8 @@ def _within_reach(at: datetime) -> datetime:
 
 Instant = Annotated[AwareDatetime, AfterValidator(_within_reach)]
 """An instant with its time zone, which can be compared and calculated with."""
+
+_Kinds = TypeVar("_Kinds")
 
 
 class Value(BaseModel):
@@ -36,3 +38,9 @@ class StrictValue(Value):
     """An immutable value from outside, or kept there: an unknown member is an error."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class OneOf(RootModel[_Kinds]):
+    """One of several values, which a member tells apart."""
+
+    model_config = ConfigDict(frozen=True, defer_build=True)

@@ -68,7 +68,7 @@ class Memory(Value):
     """Why there was nothing to go back to at the last look."""
     quiet_looks: int = 0
     """Looks since the last one that saw something wrong."""
-    probing: Probing = Probing()
+    probing: Probing = Field(default_factory=Probing)
 
 
 class Assessment(Value):

@@ -237,8 +237,8 @@ class FleetPolicy(StrictValue):
         Field(description="Device name in the launch template whose volume holds the data.")
     )
     snapshots: SnapshotSelection
-    refresh: RefreshPolicy = RefreshPolicy()
-    health: HealthPolicy = HealthPolicy()
+    refresh: RefreshPolicy = Field(default_factory=RefreshPolicy)
+    health: HealthPolicy = Field(default_factory=HealthPolicy)
     on_drift: Literal["alert", "heal"] = Field(
         default="alert",
         description=(

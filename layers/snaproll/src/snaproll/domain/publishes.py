@@ -128,7 +128,17 @@ class WriterState(StrictValue):
     """The task token of an execution that waits for its snapshot."""
 
 
-class PublishRecord(StrictValue):
+class Learnt(StrictValue):
+    """As much as a publish got to know; ``fleets`` are those whose rules select the snapshot."""
+
+    volume: str | None = None
+    snapshot: str | None = None
+    data_time: Instant | None = None
+    fleets: list[str] = Field(default_factory=list)
+    checks: list[Check] = Field(default_factory=list)
+
+
+class PublishRecord(Learnt):
     """What is kept of a publish that ended."""
 
     schema_version: int = SCHEMA
@@ -141,8 +151,3 @@ class PublishRecord(StrictValue):
     mode: PublishMode
     started_at: Instant
     ended_at: Instant
-    volume: str | None = None
-    snapshot: str | None = None
-    data_time: Instant | None = None
-    fleets: list[str] = Field(default_factory=list)
-    checks: list[Check] = Field(default_factory=list)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from snaproll.aws.ledger import Change
-from snaproll.contracts import LIVE, Claimed, Rollout, RolloutEvent, StepRequest, console_link
+from snaproll.contracts.announcements import RolloutEvent, console_link
+from snaproll.contracts.requests import LIVE
+from snaproll.contracts.rollout import Rollout, StepRequest
+from snaproll.contracts.steps import Claimed
 from snaproll.domain.claims import prove_claim, take_claim, take_over
 from snaproll.domain.ledger import Claim, FleetState
 from snaproll.domain.staging import claim_staged

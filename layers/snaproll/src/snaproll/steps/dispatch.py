@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from snaproll.contracts import Dispatched, SnapshotEvent
+from snaproll.contracts.events import Dispatched, SnapshotEvent
 from snaproll.domain.claims import execution_name
 from snaproll.domain.fleet import Fleet
 from snaproll.domain.ledger import Trigger

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from snaproll.aws.ledger import Change
 from snaproll.aws.overview import Known
-from snaproll.contracts import ComparisonEvent
+from snaproll.contracts.announcements import ComparisonEvent
 from snaproll.domain.claims import adopt, name_next
 from snaproll.domain.drift import (
     Drift,

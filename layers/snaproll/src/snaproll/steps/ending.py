@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from snaproll.aws.ledger import Change
-from snaproll.contracts import Ended, ReleaseFleetRequest, RolloutEvent, console_link
+from snaproll.contracts.announcements import RolloutEvent, console_link
+from snaproll.contracts.steps import Ended, ReleaseFleetRequest
 from snaproll.domain.checks import Check
 from snaproll.domain.claims import give_up_claim
 from snaproll.domain.ledger import (

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from snaproll.contracts import FleetReport, Rollout, StepRequest
+from snaproll.contracts.rollout import Rollout, StepRequest
+from snaproll.contracts.steps import FleetReport
 from snaproll.domain.fleet import Fleet
 from snaproll.domain.group import Group
 from snaproll.domain.preflight import (

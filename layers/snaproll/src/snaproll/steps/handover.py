@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from snaproll.aws.ledger import Change
-from snaproll.contracts import HandOverRequest, Recorded
+from snaproll.contracts.looks import HandOverRequest
+from snaproll.contracts.values import Recorded
 from snaproll.domain.handover import MOST_LOOKS, Handover, name_heir
 from snaproll.domain.ledger import FleetState
 from snaproll.runtime import Runtime

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from snaproll.aws.fleets import FleetParameter, Unreadable
-from snaproll.contracts import ConfigurationEvent, ParameterEvent, Recorded
+from snaproll.contracts.announcements import ConfigurationEvent
+from snaproll.contracts.events import ParameterEvent
+from snaproll.contracts.values import Recorded
 from snaproll.domain.fleet import Fleet
 from snaproll.errors import InvalidFleetConfigurationError, UnknownFleetError
 from snaproll.runtime import Runtime

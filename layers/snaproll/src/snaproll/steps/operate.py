@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 from snaproll.aws.ledger import Change
-from snaproll.contracts import (
-    FleetEvent,
-    OperateRequest,
-    OperatorRequest,
-    Recorded,
-    Running,
-    console_link,
-)
+from snaproll.contracts.announcements import FleetEvent, console_link
+from snaproll.contracts.requests import OperateRequest, OperatorRequest, Running
+from snaproll.contracts.values import Recorded
 from snaproll.domain.claims import forget_successor, goes_back, resume, set_hold
 from snaproll.domain.ledger import FleetState, Hold
 from snaproll.runtime import Runtime

@@ -6,15 +6,10 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
-from snaproll.contracts import (
-    LIVE,
-    OperatorRequest,
-    Plan,
-    PlanRequest,
-    Rollout,
-    RolloutRequest,
-    SnapshotEvent,
-)
+from snaproll.contracts.events import SnapshotEvent
+from snaproll.contracts.plan import Plan, PlanRequest
+from snaproll.contracts.requests import LIVE, OperatorRequest, RolloutRequest
+from snaproll.contracts.rollout import Rollout
 from snaproll.domain.claims import quiet_seconds, was_handed_over
 from snaproll.domain.fleet import Fleet
 from snaproll.domain.group import Group

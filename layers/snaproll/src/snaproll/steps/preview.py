@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from snaproll.contracts import StepRequest
+from snaproll.contracts.rollout import StepRequest
 from snaproll.domain.preview import Preview, preview
 from snaproll.runtime import Runtime
 from snaproll.steps.fleet import inspect_fleet

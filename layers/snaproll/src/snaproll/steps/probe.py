@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from snaproll.contracts import ProbeCall, WatchRequest
+from snaproll.contracts.looks import ProbeCall, WatchRequest
 from snaproll.domain.assessment import Assessment
 from snaproll.domain.group import FleetView
 from snaproll.domain.ledger import Phase

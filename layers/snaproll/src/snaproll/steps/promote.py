@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from snaproll.aws.ledger import Change
-from snaproll.contracts import Recorded, ReleaseRequest
+from snaproll.contracts.steps import ReleaseRequest
+from snaproll.contracts.values import Recorded
 from snaproll.domain.claims import promote
 from snaproll.domain.ledger import FleetState
 from snaproll.domain.release import RollbackTarget

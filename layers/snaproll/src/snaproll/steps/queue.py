@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from snaproll.aws.ledger import Change
-from snaproll.contracts import Recorded, Rollout, StepRequest
+from snaproll.contracts.rollout import Rollout, StepRequest
+from snaproll.contracts.values import Recorded
 from snaproll.domain.ledger import FleetState, Queued, Trigger
 from snaproll.domain.queueing import Place, enqueue
 from snaproll.domain.snapshot import data_time

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from snaproll.aws.fleets import Unreadable
 from snaproll.aws.ledger import Change
 from snaproll.aws.overview import Known
-from snaproll.contracts import Reconciled, ReconcileEvent, ReconcilePage
+from snaproll.contracts.events import Reconciled, ReconcileEvent, ReconcilePage
 from snaproll.domain.claims import forget_successor, name_next
 from snaproll.domain.fleet import Fleet
 from snaproll.domain.group import Group

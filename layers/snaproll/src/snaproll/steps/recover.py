@@ -7,11 +7,8 @@ from __future__ import annotations
 
 from snaproll.aws.executions import GONE
 from snaproll.aws.ledger import Change
-from snaproll.contracts import (
-    ExecutionDetail,
-    ExecutionEvent,
-    Recorded,
-)
+from snaproll.contracts.events import ExecutionDetail, ExecutionEvent
+from snaproll.contracts.values import Recorded
 from snaproll.domain.claims import (
     MOST_TAKEOVERS,
     count_dead_successor,

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from snaproll.aws.ledger import Change
-from snaproll.contracts import RefreshStarted, ReleaseRequest, RollBackRequest, Rollout
+from snaproll.contracts.rollout import Rollout
+from snaproll.contracts.steps import RefreshStarted, ReleaseRequest, RollBackRequest
 from snaproll.domain.alarms import guards
 from snaproll.domain.claims import note_intent, note_refresh, turn_back
 from snaproll.domain.fleet import FleetPolicy

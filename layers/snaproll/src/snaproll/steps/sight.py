@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from snaproll.contracts import Rollout
+from snaproll.contracts.rollout import Rollout
 from snaproll.domain.group import Group, Refresh
 from snaproll.domain.ledger import Claim, RefreshNote
 from snaproll.domain.release import TemplateVersion

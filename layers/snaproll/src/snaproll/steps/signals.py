@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from snaproll.aws.ledger import Change
-from snaproll.contracts import Recorded, SignalEvent, WaitRequest
+from snaproll.contracts.signals import SignalEvent, WaitRequest
+from snaproll.contracts.values import Recorded
 from snaproll.domain.ledger import FleetState
 from snaproll.domain.signals import begin_wait, signal
 from snaproll.runtime import Runtime

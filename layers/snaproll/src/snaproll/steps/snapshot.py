@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple
 
-from snaproll.contracts import QuarantineRequest, Recorded, RejectionRequest, Rollout, StepRequest
+from snaproll.contracts.rollout import Rollout, StepRequest
+from snaproll.contracts.steps import QuarantineRequest, RejectionRequest
+from snaproll.contracts.values import Recorded
 from snaproll.domain.checks import Report
 from snaproll.domain.fleet import Fleet
 from snaproll.domain.gate import GateEvidence, judge, unfit

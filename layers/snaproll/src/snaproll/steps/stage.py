@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from snaproll.aws.ledger import Change
-from snaproll.contracts import ReleaseRequest, ReleaseStaged
+from snaproll.contracts.steps import ReleaseRequest, ReleaseStaged
 from snaproll.domain.group import Group
 from snaproll.domain.ledger import FleetState
 from snaproll.domain.staging import stage, take_back

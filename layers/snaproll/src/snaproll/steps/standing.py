@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from snaproll.aws.overview import Known
-from snaproll.contracts import ComparisonEvent
+from snaproll.contracts.announcements import ComparisonEvent
 from snaproll.domain.fleet import Fleet
 from snaproll.domain.launchable import Key, trouble_with
 from snaproll.domain.problems import Problem, ProblemKind

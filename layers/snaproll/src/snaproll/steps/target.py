@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from snaproll.contracts import RolloutEvent
+from snaproll.contracts.announcements import RolloutEvent
 from snaproll.domain.launchable import Key, trouble_with
 from snaproll.domain.ledger import FleetState
 from snaproll.domain.release import RollbackTarget

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from snaproll.aws.launch_templates import VersionContents
 from snaproll.aws.ledger import Change
-from snaproll.contracts import DiscardRequest, Recorded, TemplateRequest, TemplateUpdated
+from snaproll.contracts.steps import DiscardRequest, TemplateRequest, TemplateUpdated
+from snaproll.contracts.values import Recorded
 from snaproll.domain.claims import note_intent
 from snaproll.domain.group import Group
 from snaproll.domain.ledger import FleetState

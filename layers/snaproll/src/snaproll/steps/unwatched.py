@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from snaproll.aws.overview import Known
-from snaproll.contracts import ComparisonEvent
+from snaproll.contracts.announcements import ComparisonEvent
 from snaproll.domain.drift import Drift, VersionFacts
 from snaproll.domain.fleet import Fleet
 from snaproll.domain.group import Refresh

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from snaproll.contracts import Watched, WatchRequest
+from snaproll.contracts.looks import Watched, WatchRequest
 from snaproll.domain.assessment import Assessment, Memory, Verdict
 from snaproll.domain.back import assess_back
 from snaproll.domain.failures import told

@@ -4,6 +4,16 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
+from snaproll.contracts.publish.announcements import event_of
+from snaproll.contracts.publish.events import DataMaterialized
+from snaproll.contracts.publish.requests import PublishRequest, input_of, request_of
+from snaproll.contracts.publish.steps import (
+    ClaimWriterRequest,
+    FinishPublishRequest,
+    Publish,
+    PublishEnded,
+    WriterClaimed,
+)
 from snaproll.domain.publishes import (
     GOOD,
     PublishClaim,
@@ -19,18 +29,6 @@ from snaproll.domain.wording import listed
 from snaproll.domain.writer import Writer
 from snaproll.errors import ClaimLostError, InvalidEventError, InvalidRequestError
 from snaproll.explain import explain
-from snaproll.publish_contracts import (
-    ClaimWriterRequest,
-    DataMaterialized,
-    FinishPublishRequest,
-    Publish,
-    PublishEnded,
-    PublishRequest,
-    WriterClaimed,
-    event_of,
-    input_of,
-    request_of,
-)
 from snaproll.runtime import Runtime
 from snaproll.steps.publish.fleets import known_fleets
 

@@ -7,11 +7,12 @@ publish, says ``pending`` when it needs longer, and lets the writer go by itself
 from __future__ import annotations
 
 from snaproll.aws.hooks import HookAnswer, HookState
+from snaproll.contracts.publish.announcements import event_of
+from snaproll.contracts.publish.steps import HookCalled, HookRequest
 from snaproll.domain.publishes import PublishClaim, WriterState
 from snaproll.domain.publishing import noted
 from snaproll.domain.writer import QuiesceHook
 from snaproll.errors import WriterNotQuiescedError
-from snaproll.publish_contracts import HookCalled, HookRequest, event_of
 from snaproll.runtime import Runtime
 from snaproll.steps.publish.claim import proven
 

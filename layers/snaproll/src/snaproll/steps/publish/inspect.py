@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from snaproll.contracts.publish.steps import Publish, PublishStepRequest, WriterReport
 from snaproll.domain.checks import failures
 from snaproll.domain.fleet import Fleet
 from snaproll.domain.publishes import PublishMode, PublishOutcome, WriterState
@@ -17,7 +18,6 @@ from snaproll.domain.volume import (
     volume_checks,
 )
 from snaproll.domain.writer import Writer, is_instance_id, is_volume_id
-from snaproll.publish_contracts import Publish, PublishStepRequest, WriterReport
 from snaproll.runtime import Runtime
 from snaproll.steps.publish.claim import proven
 from snaproll.steps.publish.fleets import known_fleets

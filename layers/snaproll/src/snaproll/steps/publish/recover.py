@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from snaproll.aws.executions import GONE
-from snaproll.contracts import Recorded, console_link
+from snaproll.contracts.announcements import console_link
+from snaproll.contracts.publish.announcements import event_of
+from snaproll.contracts.publish.events import PublishEndedBadly, RecoverEvent
+from snaproll.contracts.values import Recorded
 from snaproll.domain.publishes import (
     PublishClaim,
     PublishOutcome,
@@ -12,7 +15,6 @@ from snaproll.domain.publishes import (
     WriterState,
 )
 from snaproll.domain.publishing import MOST_TAKEOVERS, end, forget_successor, name_successor
-from snaproll.publish_contracts import PublishEndedBadly, RecoverEvent, event_of
 from snaproll.runtime import Runtime
 from snaproll.steps.publish.claim import FAILED, start_successor
 

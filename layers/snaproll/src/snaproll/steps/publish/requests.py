@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from snaproll.contracts.publish.events import (
+    DataMaterialized,
+    PublishesRequested,
+    PublishEvent,
+    PublishTick,
+)
+from snaproll.contracts.publish.requests import PublishRequest, request_of
 from snaproll.domain.publishes import PublishTrigger
 from snaproll.domain.publishing import name_for_event, name_for_tick
 from snaproll.domain.writer import Writer
 from snaproll.errors import InvalidEventError
-from snaproll.publish_contracts import (
-    DataMaterialized,
-    PublishesRequested,
-    PublishEvent,
-    PublishRequest,
-    PublishTick,
-    request_of,
-)
 from snaproll.runtime import Runtime
 
 

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from snaproll.contracts import Recorded
+from snaproll.contracts.publish.events import SnapshotEnded
+from snaproll.contracts.publish.steps import (
+    AwaitSnapshotRequest,
+    InspectSnapshotRequest,
+    Publish,
+    SnapshotBegun,
+    SnapshotInspected,
+    TakeSnapshotRequest,
+)
+from snaproll.contracts.values import Recorded
 from snaproll.domain.duration import format_duration
 from snaproll.domain.publishes import PublishClaim, PublishMode, PublishOutcome, WriterState
 from snaproll.domain.publishing import cut, noted, settled
@@ -15,15 +24,6 @@ from snaproll.errors import (
     NotYetVisibleError,
     ThrottledError,
     WriterNotQuiescedError,
-)
-from snaproll.publish_contracts import (
-    AwaitSnapshotRequest,
-    InspectSnapshotRequest,
-    Publish,
-    SnapshotBegun,
-    SnapshotEnded,
-    SnapshotInspected,
-    TakeSnapshotRequest,
 )
 from snaproll.runtime import Runtime
 from snaproll.steps.publish.claim import proven

@@ -1,0 +1,1 @@
+"""What crosses a boundary: events, execution input, and each step's request and answer."""

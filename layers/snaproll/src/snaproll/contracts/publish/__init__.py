@@ -1,0 +1,1 @@
+"""What crosses a boundary of a publish."""
