@@ -58,6 +58,30 @@ def test_what_comes_before_the_snapshot_begins_is_covered_by_it(
     assert len(told(stage, "Publish Merged")) == 1
 
 
+def test_what_was_merged_with_a_publish_that_fails_is_published_by_itself(
+    stage: Stage, fleet: StagedFleet, publishing: Publishing
+) -> None:
+    # Given a publish whose writer will not stand still, and a request that is merged with it
+    def answer(action: str, asked: int) -> dict[str, str]:
+        if action == "resume" or asked > 6:
+            return {"state": "done"}
+        return {"state": "pending" if asked < 6 else "no"}
+
+    hook = Hook(stage, answer).as_function()
+    writer = publishing.add_writer(fleet, WITH_FUNCTION)
+    publishing.materialize(writer.name)
+    stage.world.run_until(lambda: bool(hook.asked), limit=SOON)
+    publishing.materialize(writer.name, reason="the second")
+
+    # When it fails
+    executions = played(stage, publishing, 0)
+
+    # Then one more takes the snapshot
+    assert [outcome(one) for one in executions] == ["WriterNotQuiesced", "Merged", "Published"]
+    assert "Should that fail, one more follows" in reason(executions[1])
+    assert len(snapshots_of(stage, writer.volume)) == 1
+
+
 def test_what_comes_after_the_snapshot_began_is_in_one_that_follows(
     stage: Stage, fleet: StagedFleet, publishing: Publishing
 ) -> None:

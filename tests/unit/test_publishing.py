@@ -129,6 +129,62 @@ def test_what_waited_follows_once() -> None:
     assert after.successor.wish.asked_at == NOW + 3 * MINUTE
 
 
+def test_what_joined_a_publish_that_fails_follows_and_only_once() -> None:
+    # Given a request that was told that the snapshot of another serves it
+    asked = wish(asked_at=NOW + MINUTE, reason="the second")
+    state, answer = ask("sec", claimed(reason="the first"), asked, execution=OTHER, now=NOW)
+    assert answer is Answer.COVERED
+
+    # When that one fails, and what follows it as well
+    failed = end("sec", state, None)
+    assert failed.successor is not None
+    following, _ = ask(
+        "sec", failed, failed.successor.wish, execution=failed.successor.name, now=NOW
+    )
+    again = end("sec", following, None)
+
+    # Then it alone was done once more
+    assert failed.successor.wish == asked
+    assert (again.claim, again.successor) == (None, None)
+
+
+def test_nothing_follows_a_publish_that_served_all_who_joined() -> None:
+    state, _ = ask("sec", claimed(), wish(), execution=OTHER, now=NOW)
+    cut_at = NOW + MINUTE
+    done = Published(snapshot="snap-1", mode=PublishMode.PUBLISH, cut_at=cut_at)
+
+    assert end("sec", state, done).successor is None
+
+
+@pytest.mark.parametrize("asked_at", [NOW, NOW + 2 * MINUTE])
+def test_what_joins_after_the_cut_follows_a_failure_together_with_what_waits(
+    asked_at: datetime,
+) -> None:
+    # One was asked for before the cut and came late, the other after it.
+    state = begun()
+    for at in (NOW, asked_at):
+        state, _ = ask("sec", state, wish(asked_at=at), execution=OTHER, now=NOW + 2 * MINUTE)
+
+    after = end("sec", state, None)
+
+    assert after.successor is not None
+    assert after.successor.wish.asked_at == asked_at
+    assert after.pending is None
+
+
+def test_a_follower_that_another_publish_served_first_follows_when_that_fails() -> None:
+    # Given a follower that is named, and somebody who is faster
+    waiting, _ = ask("sec", begun(), wish(asked_at=NOW + 2 * MINUTE), execution=OTHER, now=NOW)
+    freed = end("sec", waiting, None)
+    taken, answer = ask("sec", freed, wish(), execution=OTHER, now=NOW)
+    assert answer is Answer.CLAIMED
+
+    after = end("sec", taken, None)
+
+    assert after.successor is not None
+    assert after.successor.wish.asked_at == NOW + 2 * MINUTE
+
+
 def test_the_same_data_is_not_published_again() -> None:
     last = Published(snapshot="snap-1", mode=PublishMode.PUBLISH, cut_at=NOW, stated=NOW - MINUTE)
     later = NOW + timedelta(hours=1)

@@ -86,6 +86,9 @@ class PublishClaim(StrictValue):
     cut_at: Instant | None = None
     snapshot: str | None = None
     takeovers: int = 0
+    joined: Wish | None = None
+    """What requests ask for that were told that this publish serves them too: once more, should it
+    fail."""
     stop: str | None = None
     """Why nothing more is to be done but letting the writer go; None while there is more."""
 

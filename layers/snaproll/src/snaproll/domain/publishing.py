@@ -68,12 +68,20 @@ def merged(one: Wish, other: Wish) -> Wish:
     )
 
 
+def _merged(one: Wish, other: Wish | None) -> Wish:
+    return one if other is None else merged(one, other)
+
+
 def covers(mode: PublishMode, cut_at: datetime, wish: Wish) -> bool:
     """Whether a snapshot of a mode that began at ``cut_at`` holds what is wished for."""
     if mode is PublishMode.SNAPSHOT_ONLY and wish.mode is PublishMode.PUBLISH:
         return False
     # Not its data time: what was true at midnight may have reached the volume at noon.
     return wish.asked_at + SKEW <= cut_at
+
+
+def _began_after(claim: PublishClaim, wish: Wish) -> bool:
+    return claim.cut_at is not None and covers(claim.wish.mode, claim.cut_at, wish)
 
 
 def _holds_already(last: Published | None, wish: Wish) -> bool:
@@ -107,7 +115,8 @@ def ask(
         fence=fence,
         publish=f"{writer}-{number}",
         # Whoever was to come next is served by this one as well.
-        wish=merged(wish, waiting) if waiting is not None else wish,
+        wish=_merged(wish, waiting),
+        joined=waiting,
         claimed_at=now,
     )
     update = {"claim": taken, "fence": fence, "publishes": number, "successor": None}
@@ -115,17 +124,12 @@ def ask(
 
 
 def _ask_behind(state: WriterState, claim: PublishClaim, wish: Wish) -> tuple[WriterState, Answer]:
-    if claim.stop is None and claim.cut_at is None:
-        joined = claim.model_copy(update={"wish": merged(claim.wish, wish)})
-        return state.model_copy(update={"claim": joined}), Answer.COVERED
-    if (
-        claim.stop is None
-        and claim.cut_at is not None
-        and covers(claim.wish.mode, claim.cut_at, wish)
-    ):
-        return state, Answer.COVERED
-    pending = merged(wish, state.pending) if state.pending is not None else wish
-    return state.model_copy(update={"pending": pending}), Answer.MERGED
+    began = claim.cut_at is not None
+    if claim.stop is not None or (began and not _began_after(claim, wish)):
+        return state.model_copy(update={"pending": _merged(wish, state.pending)}), Answer.MERGED
+    joined = _merged(wish, claim.joined)
+    served = claim.wish if began else merged(claim.wish, wish)
+    return noted(state, claim, wish=served, joined=joined), Answer.COVERED
 
 
 def take_over(writer: str, state: WriterState, *, fence: int, execution: str) -> WriterState:
@@ -205,11 +209,16 @@ def name_successor(
 
 
 def end(writer: str, state: WriterState, published: Published | None) -> WriterState:
-    """End a publish: in one write the claim goes and what waits becomes the successor."""
+    """End a publish: in one write the claim goes and what waits becomes the successor.
+
+    After one that failed, what had joined it waits as well.
+    """
     freed = state.model_copy(
         update={"claim": None, "waiting": None, "last": published or state.last, "pending": None}
     )
     pending = state.pending
+    if published is None and state.claim is not None and state.claim.joined is not None:
+        pending = _merged(state.claim.joined, pending)
     if pending is None or _holds_already(freed.last, pending):
         return freed
     attempt = state.attempts + 1

@@ -133,7 +133,7 @@ def _sentence(answer: Answer, writer: Writer, state: WriterState) -> str:
         case Answer.COVERED:
             return (
                 f"The snapshot that {holder} takes of writer {writer.name} holds this data as "
-                f"well: the two requests were merged."
+                f"well: the two requests were merged. Should that fail, one more follows by itself."
             )
         case Answer.MERGED:
             return (
