@@ -21,6 +21,7 @@ SAM_VENV := .venv-sam
 SCAN_VENV := .venv-scan
 CLI_VENV := .venv-cli
 CHARTS_VENV := .venv-charts
+MUTANTS_VENV := .venv-mutants
 LAYER    := layers/snaproll
 BUILD    := build
 # What each role was used for in the last run of the tests.
@@ -36,6 +37,7 @@ SAM  := $(SAM_VENV)/.installed
 SCAN := $(SCAN_VENV)/.installed
 CLI  := $(CLI_VENV)/.installed
 CHARTS := $(CHARTS_VENV)/.installed
+MUTANTS := $(MUTANTS_VENV)/.installed
 NODE := .ci/node/node_modules/.installed
 
 SHELL := /bin/bash
@@ -43,7 +45,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .DEFAULT_GOAL := help
-.SECONDARY: $(BIN)/uv $(SAM_VENV)/bin/uv $(SCAN_VENV)/bin/uv $(CLI_VENV)/bin/uv $(CHARTS_VENV)/bin/uv
+.SECONDARY: $(BIN)/uv $(SAM_VENV)/bin/uv $(SCAN_VENV)/bin/uv $(CLI_VENV)/bin/uv $(CHARTS_VENV)/bin/uv $(MUTANTS_VENV)/bin/uv
 
 # sam needs a Region to read a template, and no target here may reach an account or its telemetry.
 export AWS_DEFAULT_REGION ?= us-east-1
@@ -78,6 +80,10 @@ faults: $(DEV) ## Make every AWS call of every function go wrong in every way
 bench: $(DEV) ## Measure the budgets of docs/ (import time, calls, transitions, speed)
 	@mkdir -p $(BUILD)
 	$(BIN)/python -m tests.performance
+
+.PHONY: mutants
+mutants: $(MUTANTS) ## Mutate the rules of the domain and see that a test notices (ARGS=claims: that module)
+	$(MUTANTS_VENV)/bin/python -m tools.mutants $(ARGS)
 
 .PHONY: build
 build: $(SAM) ## Build what would be deployed (sam build; needs Python 3.13)
@@ -197,7 +203,7 @@ clean: ## Remove what commands have produced, environments included
 
 LOCK_INPUTS := pyproject.toml $(LAYER)/pyproject.toml
 LOCKS := requirements/dev.txt $(LAYER)/src/requirements.txt \
-	requirements/runtime.txt requirements/sam.txt requirements/scan.txt requirements/cli.txt requirements/charts.txt requirements/uv.txt
+	requirements/runtime.txt requirements/sam.txt requirements/scan.txt requirements/cli.txt requirements/charts.txt requirements/mutants.txt requirements/uv.txt
 
 # $(call compile,folder,sources,lock): versions stay as the lock has them unless UPGRADE says otherwise.
 compile = @cd $(1) && $(abspath $(BIN))/uv pip compile --quiet --universal --python-version 3.11 \
@@ -212,6 +218,7 @@ define compile-all
 	$(call compile,$(1),--group scan,requirements/scan.txt)
 	$(call compile,$(1),--group cli,requirements/cli.txt)
 	$(call compile,$(1),--group charts,requirements/charts.txt)
+	$(call compile,$(1),$(LAYER)/pyproject.toml --group mutants --constraints requirements/dev.txt,requirements/mutants.txt)
 	$(call compile,$(1),--group uv,requirements/uv.txt)
 endef
 
@@ -239,6 +246,10 @@ $(CLI): $(CLI_VENV)/bin/uv requirements/cli.txt
 
 $(CHARTS): $(CHARTS_VENV)/bin/uv requirements/charts.txt
 	$(call install,$(CHARTS_VENV),requirements/charts.txt)
+	@touch $@
+
+$(MUTANTS): $(MUTANTS_VENV)/bin/uv requirements/mutants.txt
+	$(call install,$(MUTANTS_VENV),requirements/mutants.txt)
 	@touch $@
 
 $(NODE): .ci/node/package-lock.json
