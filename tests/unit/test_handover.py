@@ -62,7 +62,7 @@ def test_who_hands_over_names_the_next_attempt_and_keeps_the_claim_meanwhile() -
     state = name_heir("sec-prod", HELD, CLAIM)
 
     assert state.claim == CLAIM
-    assert successor_of(state).name.endswith("-5")
+    assert successor_of(state).name == f"sec-prod-{SNAPSHOT}-5"
     assert successor_of(state).takes_over == 3
     assert was_handed_over(state, 3)
 
@@ -71,6 +71,14 @@ def test_handing_over_twice_names_one() -> None:
     once = name_heir("sec-prod", HELD, CLAIM)
 
     assert name_heir("sec-prod", once, CLAIM) == once
+
+
+def test_the_heir_of_this_claim_takes_the_place_of_another_successor() -> None:
+    other = Successor(name="another", snapshot=SNAPSHOT, trigger=Trigger.SNAPSHOT, takes_over=2)
+
+    state = name_heir("sec-prod", HELD.model_copy(update={"successor": other}), CLAIM)
+
+    assert successor_of(state).takes_over == 3
 
 
 def test_a_handed_over_claim_counts_no_death() -> None:

@@ -20,7 +20,17 @@ from snaproll.domain.claims import (
     take_claim,
     turn_back,
 )
-from snaproll.domain.ledger import Claim, FleetState, Hold, Phase, Queued, Seen, Trigger, Waiting
+from snaproll.domain.ledger import (
+    Claim,
+    FleetState,
+    Hold,
+    Phase,
+    Queued,
+    Seen,
+    Trigger,
+    Trouble,
+    Waiting,
+)
 from snaproll.domain.release import Release, RollbackTarget
 from snaproll.domain.signals import WAKE_GAP, begin_wait, shorten_after_wake, signal
 from snaproll.errors import ClaimLostError, FleetBusyError, StalePlanError
@@ -206,6 +216,23 @@ def test_promoting_makes_the_live_release_the_previous_one() -> None:
     after = promote(FleetState(live=LIVE), CANDIDATE, TARGET)
 
     assert (after.live, after.previous) == (CANDIDATE, LIVE)
+
+
+def test_promoting_ends_all_troubles_and_leaves_the_claim_with_nothing_to_do() -> None:
+    trouble = Trouble(rollbacks=1, failures=2, last="FleetNotReady", retry_after=NOW)
+    state = claimed(FleetState(live=LIVE, proven=OLD, trouble=trouble))
+
+    after = promote(state, CANDIDATE, TARGET)
+
+    promoted = claim_of(state).model_copy(update={"promoted": True})
+    ends = {"live": CANDIDATE, "previous": LIVE, "proven": None, "trouble": None}
+    assert after == state.model_copy(update={**ends, "claim": promoted})
+
+
+def test_what_is_live_is_not_its_own_previous_one() -> None:
+    found = RollbackTarget(template=OLD, snapshot=CANDIDATE.snapshot)
+
+    assert promote(FleetState(), CANDIDATE, found).previous is None
 
 
 def test_promoting_twice_is_promoting_once() -> None:

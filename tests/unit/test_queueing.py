@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,18 +10,18 @@ import pytest
 from snaproll.domain.ledger import Claim, FleetState, Phase, Queued, Trigger
 from snaproll.domain.queueing import Place, enqueue
 from snaproll.errors import StalePlanError
-from tests.unit.builders import EXECUTION, LIVE, NOW, SNAPSHOT
+from tests.unit.builders import EXECUTION, LIVE, NOW, OLD_SNAPSHOT, SNAPSHOT, TARGET
 
 WANTED = "snap-0fffffffffffffff0"
 AUTOMATIC = [Trigger.SNAPSHOT, Trigger.RECONCILE]
 
 
-def running(**changes: Any) -> FleetState:
+def running(queued: Queued | None = None, **changes: Any) -> FleetState:
     """A fleet that an automatic rollout is moving forward."""
     claim = Claim(
         execution=EXECUTION, fence=3, snapshot=SNAPSHOT, trigger=Trigger.SNAPSHOT, claimed_at=NOW
     )
-    return FleetState(live=LIVE, claim=claim.model_copy(update=changes))
+    return FleetState(live=LIVE, claim=claim.model_copy(update=changes), queued=queued)
 
 
 def wish(
@@ -128,6 +128,61 @@ def test_of_two_automatic_requests_the_newer_data_waits(hours: int, place: Place
     assert found.place is place
 
 
+@pytest.mark.parametrize(("first", "then"), [(None, NOW), (NOW, None)])
+def test_of_two_requests_that_cannot_be_compared_the_later_one_waits(
+    first: datetime | None, then: datetime | None
+) -> None:
+    waiting = wish(Trigger.SNAPSHOT, None, data_time=first)
+    other = wish(Trigger.SNAPSHOT, None, snapshot="snap-9", data_time=then)
+
+    state, place = enqueue("sec-prod", running(queued=waiting), other)
+
+    assert (state.queued, place) == (other, Place.WAITS)
+
+
+def test_a_snapshot_of_the_very_same_moment_does_not_push_out_the_one_that_waits() -> None:
+    waiting = wish(Trigger.SNAPSHOT, None)
+    before = running(queued=waiting)
+
+    found = enqueue("sec-prod", before, wish(Trigger.SNAPSHOT, None, snapshot="snap-9"))
+
+    assert found == (before, Place.COMES_LATER)
+
+
+def test_of_two_persons_the_one_who_asked_last_is_served() -> None:
+    first = wish(reason=None, data_time=NOW + timedelta(days=1))
+    last = wish(reason=None, snapshot="snap-9")
+
+    state, place = enqueue("sec-prod", running(queued=first), last)
+
+    assert (state.queued, place) == (last, Place.WAITS)
+
+
+@pytest.mark.parametrize(("snapshot", "left"), [(OLD_SNAPSHOT, "bad data"), (WANTED, None)])
+def test_on_a_fleet_that_was_never_rolled_the_rollback_target_counts_as_live(
+    snapshot: str, left: str | None
+) -> None:
+    never_rolled = running(target=TARGET).model_copy(update={"live": None})
+
+    state, _ = enqueue("sec-prod", never_rolled, wish(snapshot=snapshot))
+
+    assert claim_of(state).hold_after == left
+
+
+def test_a_fleet_without_a_known_target_is_not_held_for_a_repair() -> None:
+    unplanned = running().model_copy(update={"live": None})
+
+    state, place = enqueue("sec-prod", unplanned, wish())
+
+    assert (place, claim_of(state).hold_after) == (Place.PRE_EMPTS, None)
+
+
+def test_what_is_to_be_rolled_out_again_leaves_no_hold() -> None:
+    state, _ = enqueue("sec-prod", running(), wish(snapshot=LIVE.snapshot, again=True))
+
+    assert claim_of(state).hold_after is None
+
+
 def test_on_a_free_fleet_nobody_waits() -> None:
-    with pytest.raises(StalePlanError):
+    with pytest.raises(StalePlanError, match="Fleet sec-prod is free"):
         enqueue("sec-prod", FleetState(), wish())
