@@ -16,6 +16,7 @@ from snaproll.domain.publishes import (
 )
 from snaproll.domain.publishing import (
     SETTLE,
+    SKEW,
     Answer,
     ask,
     covers,
@@ -225,6 +226,72 @@ def test_a_second_try_waits_until_ec2_would_list_what_the_first_has_made() -> No
 
     assert not settled(claim, claim.cut_at + SETTLE - timedelta(seconds=1))
     assert settled(claim, claim.cut_at + SETTLE)
+
+
+# -- merging and covering -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reasons", [("fix", None), (None, "fix"), ("fix", "other")])
+def test_wishes_that_are_merged_keep_the_first_reason(reasons: tuple[str | None, ...]) -> None:
+    one, other = (wish(reason=reason) for reason in reasons)
+
+    assert merged(one, other).reason == "fix"
+
+
+def test_two_wishes_that_nothing_follows_make_one_that_nothing_follows() -> None:
+    only = wish(mode=PublishMode.SNAPSHOT_ONLY)
+
+    assert merged(only, only).mode is PublishMode.SNAPSHOT_ONLY
+
+
+def test_what_was_asked_for_as_long_before_the_cut_as_clocks_may_differ_is_covered() -> None:
+    assert covers(PublishMode.PUBLISH, NOW + SKEW, wish())
+    assert not covers(PublishMode.PUBLISH, NOW + SKEW - timedelta(milliseconds=1), wish())
+
+
+def asked_on(last: Published, **changes: Any) -> Answer:
+    """What a free writer answers that has published something."""
+    state = WriterState(last=last)
+    return ask("sec", state, wish(**changes), execution=ONE, now=NOW)[1]
+
+
+@pytest.mark.parametrize(
+    ("had", "wanted", "answer"),
+    [
+        (PublishMode.PUBLISH, PublishMode.PUBLISH, Answer.PUBLISHED),
+        (PublishMode.PUBLISH, PublishMode.SNAPSHOT_ONLY, Answer.PUBLISHED),
+        (PublishMode.SNAPSHOT_ONLY, PublishMode.SNAPSHOT_ONLY, Answer.PUBLISHED),
+        (PublishMode.SNAPSHOT_ONLY, PublishMode.PUBLISH, Answer.CLAIMED),
+    ],
+)
+@pytest.mark.parametrize("by", ["its cut", "its data time"])
+def test_a_snapshot_that_nothing_follows_is_no_publish(
+    had: PublishMode, wanted: PublishMode, answer: Answer, by: str
+) -> None:
+    cut_at = NOW + MINUTE if by == "its cut" else NOW - MINUTE
+    last = Published(snapshot="snap-1", mode=had, cut_at=cut_at, stated=NOW)
+
+    assert asked_on(last, mode=wanted, data_time=NOW) is answer
+
+
+def test_data_of_an_unknown_time_is_not_known_to_be_published() -> None:
+    last = Published(snapshot="snap-1", mode=PublishMode.PUBLISH, cut_at=NOW - MINUTE)
+
+    assert asked_on(last, data_time=NOW - MINUTE) is Answer.CLAIMED
+
+
+# -- names ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        (name_for_event("sec", "event-1"), "sec-event-1"),
+        (name_for_tick("sec", NOW), "sec-scheduled-20260105T0900Z"),
+    ],
+)
+def test_an_execution_is_named_by_what_asked_for_it(name: str, expected: str) -> None:
+    assert name == expected
 
 
 @pytest.mark.parametrize(
