@@ -83,10 +83,10 @@ def test_a_rollback_that_auto_scaling_forgot_calls_a_person() -> None:
 
 
 def test_another_version_in_service_after_the_rollback_calls_a_person() -> None:
-    found = after(going_back(*back[:3], bad[0]))
+    found = after(going_back(*back[:3], *bad))
 
     assert found.verdict is Verdict.ESCALATE
-    assert "i-bad0" in found.reason
+    assert found.reason.endswith("still run another version: i-bad0, i-bad1")
 
 
 def test_one_of_another_version_that_is_on_its_way_out_disturbs_nobody() -> None:
@@ -125,6 +125,36 @@ def test_a_fleet_that_does_not_become_whole_within_the_grace_calls_a_person(seen
 
     assert verdicts == [Verdict.WAIT, Verdict.WAIT, Verdict.ESCALATE]
     assert "still not healthy after 10m" in after(*looks).reason
+
+
+def test_a_fleet_that_becomes_whole_after_the_grace_is_back() -> None:
+    short = going_back(*back[:3])
+    whole = going_back(*back, at=NOW + 2 * GRACE)
+
+    assert after(short, whole).verdict is Verdict.ROLLED_BACK
+
+
+def test_a_fleet_at_its_floor_is_whole_although_it_wants_more() -> None:
+    # Given a floor of three of four
+    sections = {"refresh": {"min_healthy": 75}}
+    looks = [going_back(*back[:3], at=NOW + share * GRACE, sections=sections) for share in (0, 2)]
+
+    assert after(*looks).verdict is Verdict.ROLLED_BACK
+
+
+@pytest.mark.parametrize(
+    ("because", "told"),
+    [
+        ({"rollback_reason": "an alarm went off"}, "RollbackFailed: an alarm went off"),
+        ({}, "RollbackFailed: it gave no reason"),
+    ],
+)
+def test_a_failed_rollback_without_a_reason_of_its_own_is_told_by(
+    because: dict[str, str], told: str
+) -> None:
+    found = after(going_back(*back, status=RefreshStatus.ROLLBACK_FAILED, **because))
+
+    assert found.reason == f"the rollback ended as {told}"
 
 
 def test_the_grace_of_a_rollback_begins_when_the_rollback_has_ended() -> None:

@@ -106,7 +106,31 @@ def test_instances_of_another_version_take_it_back_without_blame() -> None:
 
     assert found.verdict is Verdict.ROLL_BACK
     assert not found.against_data
-    assert "another version than the staged one" in found.reason
+    assert found.reason == "these instances run another version than the staged one: i-old0"
+
+
+def test_one_instance_that_failed_is_evidence_although_none_is_there_any_more() -> None:
+    failing = {one.id: FAILING for one in new}
+
+    found = after(first(*new, health=failing), *(first(minutes=minutes) for minutes in (1, 11)))
+
+    assert found.verdict is Verdict.ROLL_BACK
+    assert "none has been healthy" in found.reason
+    assert found.against_data
+
+
+def test_a_group_of_one_is_proven_by_one() -> None:
+    looks = [first(new[0], minutes=minutes, desired=1) for minutes in (0, 30)]
+
+    assert after(*looks).verdict is Verdict.PROMOTE
+
+
+def test_no_refresh_is_spoken_of_where_there_was_none() -> None:
+    starting = {new[0].id: STARTING}
+
+    found = after(first(*new, health=starting))
+
+    assert found.reason == ("no refresh; 1 of 2 new and 1 of 2 instances healthy; health is not")
 
 
 def test_a_fleet_that_comes_from_zero_is_not_below_its_floor() -> None:
@@ -141,6 +165,7 @@ def test_an_alarm_from_the_time_without_instances_may_fire_for_the_grace(
     looks = [first(alarms={ALARM: "ALARM"}), at(1), at(5), at(11)]
 
     assert after(*looks[:3]).verdict is Verdict.WAIT
+    assert f"; {ALARM} has not been quiet since before" in after(*looks[:2]).reason
     found = after(*looks)
     assert found.verdict is verdict
     assert not found.against_data

@@ -74,6 +74,15 @@ def test_a_newer_one_goes_back_to_what_was_proven_and_remembers_what_it_replaced
     assert state.staged.replaced == CANDIDATE
 
 
+def test_what_is_staged_on_a_staged_release_goes_back_to_the_first_target() -> None:
+    saved = RollbackTarget(template=NEW, snapshot=SNAPSHOT)
+
+    state = stage(staged(), NEWER, target=saved, group="replicas-prod-asg", now=NOW)
+
+    assert state.staged is not None
+    assert state.staged.target == TARGET
+
+
 def test_what_is_staged_never_becomes_a_rollback_target() -> None:
     found = RollbackTarget(template=NEW, snapshot=SNAPSHOT)
 
@@ -119,6 +128,15 @@ def test_the_watch_is_named_even_on_a_fleet_that_is_held() -> None:
     assert state.successor.trigger is Trigger.SCALE_OUT
 
 
+def test_each_watch_has_a_name_of_its_own() -> None:
+    once = name_watch("sec-prod", staged())
+
+    again = name_watch("sec-prod", once.model_copy(update={"successor": None}))
+
+    assert again.successor is not None
+    assert again.successor.name == f"sec-prod-{SNAPSHOT}-3"
+
+
 def test_no_watch_is_named_where_nothing_is_staged_or_somebody_has_the_fleet() -> None:
     assert name_watch("sec-prod", FleetState(live=LIVE)).successor is None
     assert name_watch("sec-prod", claimed(staged())).successor is None
@@ -146,6 +164,28 @@ def test_a_persons_repair_that_waited_for_the_watch_stops_it(reason: str | None)
     assert state.queued == queued
     assert state.claim is not None
     assert (state.claim.stop is None) == (reason is None)
+
+
+def test_an_older_snapshot_does_not_wait_again_behind_the_watch() -> None:
+    # Given an automatic request that came before the claim on what is staged
+    queued = Queued(snapshot=NEWER.snapshot, trigger=Trigger.SNAPSHOT, asked_at=NOW, data_time=NOW)
+    state = claimed(staged()).model_copy(update={"queued": queued})
+
+    # Then it waits behind the claim as it waited before it
+    assert claim_staged("sec-prod", state).queued == queued
+
+
+def test_a_request_for_what_is_watched_has_nothing_to_wait_for() -> None:
+    queued = Queued(snapshot=SNAPSHOT, trigger=Trigger.SNAPSHOT, asked_at=NOW)
+
+    state = claim_staged("sec-prod", claimed(staged()).model_copy(update={"queued": queued}))
+
+    assert state.queued is None
+
+
+@pytest.mark.parametrize("state", [staged(), FleetState(live=LIVE)])
+def test_without_a_claim_there_is_nothing_to_tell_it(state: FleetState) -> None:
+    assert claim_staged("sec-prod", state) == state
 
 
 @pytest.mark.parametrize("held", [True, False])

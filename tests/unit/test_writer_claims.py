@@ -1,4 +1,4 @@
-"""A writer's claim: taken, taken over, lost, given back; and the executions that are named for it."""
+"""A writer's claim: taken, taken over, lost, given back; and executions that are named for it."""
 
 from __future__ import annotations
 
