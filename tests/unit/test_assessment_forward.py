@@ -14,7 +14,7 @@ from snaproll.domain.forward import assess_forward
 from snaproll.domain.group import Instance, RefreshStatus, TargetHealth
 from snaproll.domain.look import Look
 from snaproll.domain.pace import FLOOR_PATIENCE
-from snaproll.domain.remembering import missing
+from snaproll.domain.remembering import missing, vanished
 from tests.unit.builders import (
     FAILING,
     HEALTHY,
@@ -355,6 +355,12 @@ def test_an_instance_that_was_never_healthy_is_not_missed() -> None:
     found = after(look(new=new, health={new[0].id: STARTING}))
 
     assert missing(look(new=new[1:]).view, found.memory) == []
+
+
+def test_new_instances_that_no_look_found_healthy_are_known_when_they_are_gone() -> None:
+    found = after(look(new=new[:3], health={one.id: STARTING for one in new[:2]}))
+
+    assert vanished(look(new=new[1:]).view, found.memory) == [new[0].id]
 
 
 # -- the floor ------------------------------------------------------------------------------------

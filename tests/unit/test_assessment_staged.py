@@ -151,6 +151,22 @@ def test_one_that_never_bakes_without_a_break_goes_back_in_the_end() -> None:
     assert "not proven within 1h30m" in found.reason
 
 
+def test_one_that_never_bakes_and_failed_once_goes_back_with_evidence() -> None:
+    looks = [first(*members(2, NEW, f"i-{number}-"), minutes=10.0 * number) for number in range(10)]
+    failing = first(*new, minutes=1, health={new[0].id: FAILING})
+
+    found = after(looks[0], failing, *looks[1:])
+
+    assert "not proven within" in found.reason
+    assert found.against_data
+
+
+def test_instances_that_never_come_are_told_as_that_however_late_the_look() -> None:
+    found = after(first(minutes=0), first(minutes=120))
+
+    assert "for 2h none has been healthy on it" in found.reason
+
+
 @pytest.mark.parametrize(
     ("quiet_at", "verdict"), [(5, Verdict.WAIT), (None, Verdict.ROLL_BACK)], ids=["once", "never"]
 )
