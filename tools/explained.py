@@ -107,7 +107,7 @@ def only_words(change: Change) -> bool:
     """Whether a change only spoils the words of a message.
 
     The tool puts a string between XX, or into capitals or small letters. One with a space in it is
-    a sentence, or a part of one; one without may be a name that other programs read.
+    a part of a sentence, or stands between its parts; one without may be a name that programs read.
     """
     before, after = _strings(change.before), _strings(change.after)
     if len(before) != len(after):
@@ -116,7 +116,7 @@ def only_words(change: Change) -> bool:
     if len(differing) != 1:
         return False
     old, new = differing[0]
-    return " " in old.strip() and (new == f"XX{old}XX" or new.lower() == old.lower())
+    return " " in old and (new == f"XX{old}XX" or new.lower() == old.lower())
 
 
 def _strings(line: str) -> list[str]:

@@ -75,6 +75,8 @@ def test_a_change_is_told_by_its_lines_wherever_they_stand() -> None:
         ('say("it is late")', 'say("IT IS LATE")', True),
         ('say("it is late", 1)', 'say("it is late", 2)', False),
         ('say("it is late")', "say(None)", False),
+        ('", ".join(late)', '"XX, XX".join(late)', True),
+        ('"/".join(late)', '"XX/XX".join(late)', False),
         ('key = "late"', 'key = "XXlateXX"', False),
         ('say("it is", "late it")', 'say("XXit isXX", "LATE IT")', False),
     ],
