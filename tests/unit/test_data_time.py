@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snaproll.domain.snapshot import data_time, is_snapshot_id, snapshot_id_in, was_copied
+from snaproll.domain.snapshot import (
+    DataTime,
+    data_time,
+    is_snapshot_id,
+    lies_ahead,
+    snapshot_id_in,
+    was_copied,
+)
 from snaproll.domain.tags import DATA_TIME
 from tests.unit.builders import NOW, good_snapshot
 
@@ -16,14 +23,15 @@ from tests.unit.builders import NOW, good_snapshot
 def test_a_snapshot_of_a_volume_is_as_old_as_its_start() -> None:
     snapshot = good_snapshot(start_time=NOW)
 
-    assert data_time(snapshot).at == NOW
+    assert data_time(snapshot) == DataTime(NOW, "its start time")
 
 
 @pytest.mark.parametrize("copied", [False, True])
 def test_the_publishers_tag_wins_over_the_start_time(copied: bool) -> None:  # noqa: FBT001
     snapshot = good_snapshot(copied=copied, tags={DATA_TIME: "2026-01-05T09:30:00+01:00"})
 
-    assert data_time(snapshot).at == datetime(2026, 1, 5, 8, 30, tzinfo=UTC)
+    at = datetime(2026, 1, 5, 8, 30, tzinfo=UTC)
+    assert data_time(snapshot) == DataTime(at, f"its tag {DATA_TIME}")
 
 
 def test_a_copy_without_the_tag_has_no_data_time() -> None:
@@ -44,6 +52,8 @@ def test_a_copy_without_the_tag_has_no_data_time() -> None:
         # They cannot be told in UTC, or not be calculated with.
         ("0001-01-01T00:00:00+14:00", "is not in the years 1970 to 8999"),
         ("9999-12-31T23:59:59-14:00", "is not in the years 1970 to 8999"),
+        ("9000-01-01T00:00:00+14:00", "is not in the years 1970 to 8999"),
+        ("8999-12-31T23:00:00-14:00", "is not in the years 1970 to 8999"),
         ("1970-01-01T00:00:00+14:00", "is not in the years 1970 to 8999"),
     ],
 )
@@ -63,6 +73,13 @@ def test_any_instant_with_a_zone_is_read_as_the_same_instant_in_utc(instant: dat
     assert found == datetime.fromisoformat(instant.isoformat())
     assert found is not None
     assert found.tzinfo is UTC
+
+
+def test_a_publishers_clock_may_be_five_minutes_ahead_and_no_more() -> None:
+    ahead = NOW + timedelta(minutes=5)
+
+    assert not lies_ahead(ahead, NOW)
+    assert lies_ahead(ahead + timedelta(microseconds=1), NOW)
 
 
 @pytest.mark.parametrize(
@@ -91,6 +108,7 @@ def test_a_copy_is_told_by_its_transfer_type_or_by_having_no_volume_of_its_own(
         "arn:aws:ec2:us-west-2::snapshot/snap-01234567",
         "arn:aws:ec2:us-west-2:111122223333:snapshot/snap-01234567",
         "arn:aws-us-gov:ec2::us-gov-west-1:snapshot/snap-01234567",
+        "arn:aws:ec2::us-west-2:snapshot/of/snap-01234567",
         "snap-01234567",
     ],
 )

@@ -33,6 +33,7 @@ from snaproll.domain.ledger import (
 )
 from snaproll.domain.release import Release, RollbackTarget
 from snaproll.domain.signals import WAKE_GAP, begin_wait, shorten_after_wake, signal
+from snaproll.domain.staging import stage
 from snaproll.errors import ClaimLostError, FleetBusyError, StalePlanError
 from tests.unit.builders import CANDIDATE, EXECUTION, LIVE, NEW, NOW, OLD, SNAPSHOT, TARGET
 
@@ -209,6 +210,33 @@ def test_fences_only_grow_however_often_a_fleet_changes_hands(times: int) -> Non
     assert fences == list(range(1, times + 1))
 
 
+# -- what a group may name ------------------------------------------------------------------------
+
+
+def test_a_fleet_that_was_never_rolled_is_expected_to_name_nothing() -> None:
+    assert FleetState().expected_snapshots() == frozenset()
+
+
+def test_while_a_rollout_runs_its_candidate_its_target_and_what_is_live_may_be_named() -> None:
+    target = RollbackTarget(template=OLD, snapshot="snap-of-before")
+    state = claimed(FleetState(live=LIVE))
+    noted = note_intent(state, claim_of(state), candidate=CANDIDATE, target=target)
+
+    named = {LIVE.snapshot, CANDIDATE.snapshot, "snap-of-before"}
+    assert state.expected_snapshots() == {LIVE.snapshot}
+    assert noted.expected_snapshots() == named
+    assert note_intent(
+        state, claim_of(state), candidate=CANDIDATE, target=RollbackTarget(template=OLD)
+    ).expected_snapshots() == {LIVE.snapshot, CANDIDATE.snapshot}
+
+
+def test_what_is_live_may_be_named_while_what_is_staged_is_watched() -> None:
+    staged = stage(FleetState(live=LIVE), CANDIDATE, target=TARGET, group="g", now=NOW)
+
+    assert staged.expected_snapshots() == {CANDIDATE.snapshot}
+    assert claimed(staged).expected_snapshots() == {CANDIDATE.snapshot, LIVE.snapshot}
+
+
 # -- promote --------------------------------------------------------------------------------------
 
 
@@ -310,6 +338,48 @@ def test_signals_soon_after_a_wake_are_merged(seconds: int) -> None:
     assert token is None
     assert after.signals == 2
     assert shorten_after_wake(600, seen(state), NOW) == WAKE_GAP.total_seconds()
+
+
+def test_a_signal_that_wakes_nobody_takes_the_old_token_away() -> None:
+    # Given the token of a wait that timed out, and a signal that only it could have been given
+    state = waiting(claimed(), Seen(signals=0, woken_at=None, at=NOW), NOW, "stale")
+    began = seen(state).model_copy(update={"at": NOW + timedelta(minutes=5)})
+    state, _ = signal(state, NOW + timedelta(minutes=5))
+
+    after, missed = begin_wait(
+        state,
+        token="fresh",  # noqa: S106 - a task token
+        fence=3,
+        seen=began,
+        now=NOW + timedelta(minutes=6),
+    )
+
+    assert missed
+    assert after == state.model_copy(
+        update={"waiting": None, "woken_at": NOW + timedelta(minutes=6)}
+    )
+
+
+@pytest.mark.parametrize(("fence", "minutes", "late"), [(3, 1, True), (3, 0, False), (2, 1, False)])
+def test_a_wait_that_began_after_a_later_look_is_not_replaced(
+    fence: int,
+    minutes: int,
+    late: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    # Given that another function of the same claim, which looked later, waits already
+    present = Waiting(token="present", fence=fence, seen_at=NOW + timedelta(minutes=minutes))  # noqa: S106
+    state = claimed().model_copy(update={"waiting": present, "signals": 7})
+
+    after, missed = begin_wait(
+        state,
+        token="late",  # noqa: S106 - a task token
+        fence=3,
+        seen=Seen(signals=7, woken_at=None, at=NOW),
+        now=NOW + timedelta(minutes=2),
+    )
+
+    assert not missed
+    assert (after == state) is late
 
 
 def test_a_signal_after_the_gap_wakes_again() -> None:

@@ -26,6 +26,7 @@ def decision(
     trigger: Trigger = AUTOMATIC,
     snapshot: Snapshot | None = None,
     serving: Serving | None = None,
+    reason: str | None = None,
 ) -> Decision:
     """What is decided on a rollout of one snapshot, a good and new one unless said otherwise."""
     found = snapshot or good_snapshot()
@@ -38,6 +39,7 @@ def decision(
         execution=EXECUTION,
         now=NOW,
         serving=serving,
+        reason=reason,
     )
 
 
@@ -57,7 +59,7 @@ def test_what_is_live_already_is_not_rolled_out_again(trigger: Trigger) -> None:
     found = decision(FleetState(live=LIVE, hold=HOLD), trigger, live, Serving())
 
     assert found.skip is SkipReason.ALREADY_LIVE
-    assert LIVE.snapshot in found.message
+    assert found.message == f"{LIVE.snapshot} is already live on fleet sec-prod. Nothing to do."
 
 
 def test_what_a_fleet_served_before_snaproll_came_is_live_already() -> None:
@@ -123,8 +125,51 @@ def test_a_late_event_of_an_older_snapshot_moves_nothing_back(age: timedelta) ->
     found = decision(FleetState(live=LIVE), snapshot=late)
 
     assert found.skip is SkipReason.SUPERSEDED
-    assert LIVE.snapshot in found.message
+    assert f"is older than the live release of fleet sec-prod ({LIVE.snapshot}, " in found.message
     assert "only move forward" in found.message
+
+
+def test_a_hold_that_is_over_keeps_nothing_away() -> None:
+    over = HOLD.model_copy(update={"until": NOW})
+    standing = HOLD.model_copy(update={"until": NOW + timedelta(seconds=1)})
+
+    assert decision(FleetState(live=LIVE, hold=over)).skip is None
+    assert decision(FleetState(live=LIVE, hold=standing)).skip is SkipReason.HELD
+
+
+REPLACED = FleetState(live=LIVE, claim=CLAIM)
+
+
+@pytest.mark.parametrize(
+    ("says", "state", "trigger", "reason", "kept"),
+    [
+        ("a person with a reason", REPLACED, PERSON, "bad data", True),
+        ("a person without one", REPLACED, PERSON, None, False),
+        ("nobody in person", REPLACED, AUTOMATIC, "bad data", False),
+        ("nothing runs", FleetState(live=LIVE), PERSON, "bad data", False),
+        ("nothing is live", FleetState(claim=CLAIM), PERSON, "bad data", False),
+        (
+            "what runs rolls out what is live",
+            FleetState(live=LIVE, claim=CLAIM.model_copy(update={"snapshot": LIVE.snapshot})),
+            PERSON,
+            "bad data",
+            False,
+        ),
+    ],
+)
+def test_what_is_live_is_taken_back_from_what_replaces_it_only_for_a_reason(
+    says: str,
+    state: FleetState,
+    trigger: Trigger,
+    reason: str | None,
+    kept: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    live = good_snapshot(id=LIVE.snapshot)
+
+    found = decision(state, trigger, live, Serving(), reason)
+
+    assert (found.skip is None) is kept, says
+    assert not found.again
 
 
 def test_a_snapshot_of_unknown_age_goes_on_to_be_rejected_with_a_record() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from snaproll.domain.group import Refresh, RefreshStatus
 from snaproll.domain.probe import ProbePolicy, Probing, back_off, due, hear
@@ -84,6 +85,31 @@ def test_a_malformed_answer_is_inconclusive_and_its_fault_is_named(answer: Any, 
     assert found.verdict is ProbeVerdict.INCONCLUSIVE
     assert f"what {NAME} answered" in found.reason
     assert says in found.reason
+
+
+def test_a_text_that_was_cut_within_a_character_is_still_a_text() -> None:
+    found = understand(Heard(moment=QUARTER, error="Cut\ud83d", cause="here"), NAME)
+
+    assert found.reason == f"the function {NAME} failed: Cut?: here"
+
+
+@pytest.mark.parametrize("text", [1, {}, ["x"], None])
+def test_what_is_no_text_is_refused_as_an_error(text: object) -> None:
+    with pytest.raises(ValidationError, match="error"):
+        Heard.model_validate({"moment": QUARTER, "error": text})
+
+
+def test_an_answer_of_the_greatest_length_is_read() -> None:
+    empty = json.dumps({"answer": {"verdict": "pass", "reason": "x", "details": {"x": ""}}})
+    full = empty.replace('""', f'"{"y" * (LONGEST_ANSWER - len(empty))}"')
+
+    found = understand(Heard(moment=QUARTER, answer=full), NAME)
+
+    assert (len(full), found.verdict) == (LONGEST_ANSWER, ProbeVerdict.PASS)
+
+
+def test_a_reason_ends_without_a_full_stop() -> None:
+    assert not read("pass").reason.endswith(".")
 
 
 def test_an_answer_that_was_cut_is_inconclusive_because_it_is_too_long() -> None:
@@ -205,7 +231,20 @@ def test_a_pass_ends_the_counting() -> None:
 def test_a_fail_stays() -> None:
     failed = hear(Probing(passed=10), said(FAIL), POLICY, NOW)
 
-    assert (failed.failed, failed.said, failed.passed) == (True, "bad", 10)
+    assert failed == Probing(passed=10, failed=True, asked=QUARTER, said="bad")
+
+
+@pytest.mark.parametrize("answer", [PASS, UNSURE])
+def test_the_end_of_the_bake_stays_passed_whatever_is_heard_later(answer: dict[str, str]) -> None:
+    passed = hear(Probing(passed=25), said(PASS, END), POLICY, NOW)
+
+    assert passed == Probing(passed=25, passed_bake=True, said="good")
+    assert hear(passed, said(answer), POLICY, NOW).passed_bake
+
+
+def test_what_was_said_last_is_kept_with_the_name_of_who_said_it() -> None:
+    assert hear(Probing(), said(UNSURE), POLICY, NOW).said == "who knows"
+    assert f"what {NAME} answered" in hear(Probing(), said("pass"), POLICY, NOW).said
 
 
 @given(st.integers(1, 10), st.integers(1, 900))

@@ -203,6 +203,7 @@ def test_first_instances_are_watched_whoever_holds_the_fleet(*, held: bool) -> N
     )
 
     assert found.skip is None
+    assert "on fleet sec-prod are to be watched" in found.message
 
 
 @pytest.mark.parametrize(
@@ -228,6 +229,15 @@ def test_an_automatic_request_is_skipped_when(
     )
 
     assert found.skip is skip
+    if trigger is Trigger.SNAPSHOT:
+        older = f"older than the staged release of fleet sec-prod ({NEWER.snapshot}, "
+        assert older in found.message
+
+
+def test_what_is_staged_does_not_stand_in_its_own_way() -> None:
+    staged_one = good_snapshot(start_time=CANDIDATE.data_time)
+
+    assert newer_live(staged(), staged_one) is None
 
 
 def test_a_person_may_have_back_what_is_live_while_another_release_is_staged() -> None:
