@@ -53,5 +53,15 @@ def test_words_that_are_not_known_are_quoted_as_they_are() -> None:
     )
 
 
+def test_of_two_kinds_that_came_as_often_the_newest_speaks() -> None:
+    found = told([FailedLaunch("Request limit exceeded."), FailedLaunch(NO_ROOM)])
+
+    assert found.startswith("1 of 2 failed attempts to launch an instance: throttling ")
+
+
+def test_a_message_that_ends_in_more_than_a_full_stop_is_quoted_without_it() -> None:
+    assert '("XX such things"; ' in told([FailedLaunch("XX such things. .")])
+
+
 def test_without_failed_launches_there_is_nothing_to_tell() -> None:
     assert told([]) == ""

@@ -47,6 +47,13 @@ LEFT_TO_IAM = allows({"AWS": ROOT}, "kms:*")
         ([allows("*", "kms:*", Condition=VIA_EC2)], Access.UNKNOWN),
         ([*GUIDES, says("Deny", "*", "kms:*", Condition=VIA_EC2)], Access.UNKNOWN),
         ([*GUIDES, allows("*", "kms:*", Condition=VIA_EC2)], Access.ADMITTED),
+        ([allows("*", "kms:*", Condition=VIA_EC2), *GUIDES], Access.ADMITTED),
+        ([LEFT_TO_IAM, says("Deny", "*", "kms:*", Condition=VIA_EC2)], Access.REFUSED),
+        ([*GUIDES, says("Deny", {"AWS": ACCOUNT}, "kms:*")], Access.REFUSED),
+        ([], Access.REFUSED),
+        (["rubbish", *GUIDES], Access.ADMITTED),
+        ([{"Effect": "Allow", "Principal": "*"}], Access.REFUSED),
+        ([{"Effect": "Allow", "Action": "kms:*"}], Access.REFUSED),
         ([{"Effect": "Allow", "NotPrincipal": {"AWS": "x"}, "Action": "kms:*"}], Access.UNKNOWN),
         ([{"Effect": "Allow", "Principal": "*", "NotAction": "kms:Put*"}], Access.UNKNOWN),
     ],
@@ -63,9 +70,21 @@ def test_a_policy_of_one_statement_need_not_be_a_list() -> None:
 
 @pytest.mark.parametrize("policy", [None, {"Statement": [LEFT_TO_IAM]}])
 def test_a_grant_to_the_role_admits_it(policy: dict[str, Any] | None) -> None:
-    grant = Grant(frozenset({"CreateGrant", "Decrypt", "Encrypt"}))
+    needed = frozenset({"CreateGrant", "Decrypt"})
 
-    assert access(policy, [grant], ROLE)[0] is Access.ADMITTED
+    for operations in (needed, needed | {"Encrypt"}):
+        assert access(policy, [Grant(operations)], ROLE) == (
+            Access.ADMITTED,
+            "a grant admits it",
+        )
+
+
+def test_what_nothing_allows_is_named() -> None:
+    both = access({}, (), ROLE)[1]
+    one = access({"Statement": GUIDES[0]}, (), ROLE)[1]
+
+    assert both.endswith("nor a grant allows kms:CreateGrant and kms:Decrypt")
+    assert one.endswith("nor a grant allows kms:CreateGrant")
 
 
 @pytest.mark.parametrize(

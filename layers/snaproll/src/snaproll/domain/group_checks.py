@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from snaproll.domain import tags
-from snaproll.domain.checks import Check, check, not_checked
+from snaproll.domain.checks import Check, check, failed, not_checked, passed
 from snaproll.domain.fleet import Fleet
 from snaproll.domain.group import Group, Refresh
 from snaproll.domain.room import without_room
@@ -64,16 +64,18 @@ def group_checks(
                 f"; resume them"
             ),
         ),
-        check(
-            "no-other-refresh",
-            fine=active is None,
-            good="no instance refresh is running",
-            bad=(
-                f"the instance refresh {active.id if active else ''} of group {group.name} is "
-                f"{active.status if active else ''} and was not started by this rollout"
-            ),
-        ),
+        _refresh_check(group, active),
     ]
+
+
+def _refresh_check(group: Group, active: Refresh | None) -> Check:
+    if active is None:
+        return passed("no-other-refresh", "no instance refresh is running")
+    return failed(
+        "no-other-refresh",
+        f"the instance refresh {active.id} of group {group.name} is {active.status} and was not "
+        f"started by this rollout",
+    )
 
 
 def _template_check(group: Group) -> Check:
@@ -160,23 +162,15 @@ def _room_check(fleet: Fleet, group: Group) -> Check:
             f"{group.maximum}: it is replaced {group.maximum - floor} at a time if Auto Scaling "
             f"keeps to that size"
         )
-    return check(
-        "room-to-replace",
-        fine=trouble is None,
-        good=good,
-        bad=trouble or "",
-    )
+    return failed("room-to-replace", trouble) if trouble else passed("room-to-replace", good)
 
 
 def _protection_check(fleet: Fleet, group: Group) -> Check:
     name = "protected-instances"
     protected = [one.id for one in group.instances if one.protected]
     if fleet.policy.refresh.protected_instances == "refresh":
-        return check(
-            name,
-            fine=True,
-            good="instances that are protected from scale-in are replaced like the others",
-            bad="",
+        return passed(
+            name, "instances that are protected from scale-in are replaced like the others"
         )
     change = 'or set refresh.protected_instances to "refresh" to have them replaced like the others'
     if protected:

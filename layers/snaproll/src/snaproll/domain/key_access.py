@@ -68,20 +68,16 @@ def access(
 
 def _of_action(statements: Iterable[Mapping[str, Any]], action: str, role_arn: str) -> Access:
     """Allowed, denied or not mentioned, certainly or perhaps."""
-    allowed = Access.REFUSED
-    for statement in statements:
-        if not (_covers_action(statement, action) and _covers_role(statement, role_arn)):
-            continue
-        certain = not _conditional(statement)
-        if statement.get("Effect") == "Deny":
-            if certain:
-                return Access.REFUSED
-            allowed = Access.UNKNOWN
-        elif certain and allowed is Access.REFUSED:
-            allowed = Access.ADMITTED
-        elif not certain and allowed is not Access.ADMITTED:
-            allowed = Access.UNKNOWN
-    return allowed
+    said = {
+        (statement.get("Effect") == "Deny", _conditional(statement))
+        for statement in statements
+        if _covers_action(statement, action) and _covers_role(statement, role_arn)
+    }
+    allowed, perhaps_allowed = (False, False) in said, (False, True) in said
+    denied, perhaps_denied = (True, False) in said, (True, True) in said
+    if denied or not (allowed or perhaps_allowed):
+        return Access.REFUSED
+    return Access.ADMITTED if allowed and not perhaps_denied else Access.UNKNOWN
 
 
 def _covers_action(statement: Mapping[str, Any], action: str) -> bool:

@@ -11,6 +11,7 @@ from snaproll.domain.checks import (
     CheckResult,
     Report,
     check,
+    failed,
     failures,
     not_checked,
     passed,
@@ -127,16 +128,12 @@ def _template_checks(fleet: Fleet, view: FleetView, evidence: FleetEvidence) -> 
     )
     names = ("template-opted-in", "image-fixed", "data-device", "rollback-target")
     if template is None:
-        exists = check(
-            "version-exists",
-            fine=group.saved is None,
-            good="",
-            bad=f"{group.saved_text} does not exist",
-        )
         why = "the group's launch template version cannot be read"
         return [
             numbered,
-            exists if group.saved else not_checked("version-exists", why),
+            failed("version-exists", f"{group.saved_text} does not exist")
+            if group.saved
+            else not_checked("version-exists", why),
             *(not_checked(name, why) for name in names),
         ]
     device = fleet.policy.data_device
