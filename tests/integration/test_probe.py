@@ -434,7 +434,7 @@ def test_a_dry_run_says_when_the_probe_would_be_asked_and_asks_nothing(
 
     output = json.loads(rollout.output.text) if rollout.output else {}
     assert any(
-        f"The probe {NAME} is asked at 25 %, at 100 %, and at the end of the bake" in change
+        f"The probe {NAME} is asked at 25 %, at 100 % and at the end of the bake" in change
         for change in output["changes"]
     )
     assert "probe-exists" in [one["name"] for one in output["preflight"]["checks"]]

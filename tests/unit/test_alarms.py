@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from snaproll.domain.alarms import Alarm, guards
+from snaproll.domain.alarms import Alarm, alarm_checks, guards
 from snaproll.domain.assessment import Memory, Verdict
 from snaproll.domain.checks import CheckResult
 from snaproll.domain.fleet import HealthPolicy
@@ -66,6 +66,40 @@ def test_a_misspelt_alarm_is_an_error_whatever_the_fleet_ignores() -> None:
 
     assert not report.passed
     assert not passes_with_time(report)
+
+
+TWO = ["one", "other"]
+
+
+@pytest.mark.parametrize(
+    ("alarms", "told"),
+    [
+        ({}, "these alarms of the fleet do not exist: one, other"),
+        (
+            dict.fromkeys(TWO, "ALARM"),
+            "one is ALARM, other is ALARM; Auto Scaling starts no refresh under such an alarm",
+        ),
+        (dict.fromkeys(TWO, "INSUFFICIENT_DATA"), "one, other is INSUFFICIENT_DATA, and "),
+    ],
+)
+def test_every_alarm_that_stands_in_the_way_is_named(alarms: Mapping[str, str], told: str) -> None:
+    checks = alarm_checks(fleet(health={"alarms": TWO}), alarms, by_hand=False)
+
+    (failed,) = [one.reason for one in checks if one.result is CheckResult.FAILED]
+    assert failed.startswith(told)
+
+
+def test_alarms_that_a_person_goes_past_are_named() -> None:
+    states = {"one": "ALARM", "other": "INSUFFICIENT_DATA"}
+
+    checks = alarm_checks(fleet(health={"alarms": TWO}), states, by_hand=True)
+
+    left_out = "left out, because a person asked for this rollout: "
+    assert [one.reason for one in checks] == [
+        "every alarm of the fleet exists",
+        f"{left_out}one is ALARM",
+        f"{left_out}other",
+    ]
 
 
 # -- given to Auto Scaling ------------------------------------------------------------------------

@@ -74,6 +74,98 @@ def test_a_group_that_saves_other_data_drifted_for_a_reason(
     assert re.search(cause, drift.cause), drift.cause
 
 
+def test_who_made_a_version_is_told_only_when_it_is_known() -> None:
+    def cause(facts: VersionFacts) -> str:
+        drift = find_drift(LIVE, group(version(7), version(5)), {version(7): facts})
+        assert drift is not None
+        return drift.cause
+
+    put_back = f"a stack update or somebody's update of the group put {OTHER} back"
+    assert cause(VersionFacts(OTHER)) == put_back
+    assert cause(DIFFERENT) == f"{put_back} (made by {STACK})"
+
+
+NEWER = "somebody launched them from a newer version, or refreshed the group"
+
+
+@pytest.mark.parametrize(
+    ("facts", "cause"),
+    [
+        (None, NEWER),
+        (VersionFacts(OTHER), NEWER),
+        (DIFFERENT, f"{NEWER} (made by {STACK})"),
+    ],
+)
+def test_who_made_what_an_instance_runs_is_told_only_when_it_is_known(
+    facts: VersionFacts | None, cause: str
+) -> None:
+    versions = {version(7): facts} if facts else {}
+
+    drift = find_drift(LIVE, group(version(5), version(7)), versions)
+
+    assert drift is not None
+    assert drift.cause == cause
+
+
+def test_what_versions_bring_is_told_and_that_one_was_deleted() -> None:
+    brings = find_drift(LIVE, group(version(5), version(3)), {version(3): DIFFERENT})
+    deleted = find_drift(LIVE, group(version(5), version(3)), {})
+    none = find_drift(LIVE, group(version(5), None), {})
+
+    assert brings is not None
+    assert deleted is not None
+    assert none is not None
+    assert brings.what == f"1 instance (i-0) of {version(3)} with {OTHER}"
+    assert deleted.what == f"1 instance (i-0) of {version(3)}, which was deleted"
+    assert none.what == "1 instance (i-0) of no launch template"
+    assert none.key == "instances of no launch template"
+
+
+def test_every_difference_is_told_in_the_order_of_the_versions() -> None:
+    # Given a group that saves another version, and instances of many
+    there = group(version(9), version(7), version(3), None, version(6), version(5))
+    versions: Versions = {
+        version(9): DIFFERENT,
+        version(3): DIFFERENT,
+        version(6): SAME,
+        version(7): DIFFERENT,
+    }
+
+    drift = find_drift(LIVE, there, versions)
+
+    assert drift is not None
+    saved, *instances = drift.what.split("; ")
+    assert saved.startswith("the group replicas-prod-asg saves ")
+    assert [one.partition(" of ")[0] for one in instances] == [
+        "1 instance (i-2)",
+        "1 instance (i-1)",
+        "1 instance (i-0)",
+    ]
+    assert drift.key.count("; ") == 3
+    assert drift.cause.startswith("a stack update or somebody's update of the group")
+
+
+def test_the_versions_that_are_saved_and_that_instances_run_are_read() -> None:
+    there = group(version(7), version(5), version(3), None)
+
+    assert versions_to_read(LIVE, there) == {version(7), version(3)}
+    assert versions_to_read(LIVE, group(None, version(3))) == {version(3)}
+
+
+@pytest.mark.parametrize(
+    ("saved", "versions"),
+    [
+        (None, {}),
+        (version(5), {version(5): SAME}),
+        (version(7), {}),
+        (version(7), {version(7): DIFFERENT}),
+    ],
+    ids=["no number", "the live one", "a deleted one", "other data"],
+)
+def test_no_other_version_is_taken_over(saved: TemplateVersion | None, versions: Versions) -> None:
+    assert adopted_version(LIVE, group(saved, version(5)), versions) is None
+
+
 def test_another_version_with_the_live_snapshot_is_no_drift_and_is_taken_over() -> None:
     there = group(version(7), version(7), version(5))
     versions: Versions = {version(7): SAME}
@@ -89,6 +181,7 @@ def test_a_group_that_names_no_number_drifted() -> None:
 
     assert drift is not None
     assert "$Latest" in drift.what
+    assert drift.cause == "a stack update or somebody's update of the group"
 
 
 @pytest.mark.parametrize(

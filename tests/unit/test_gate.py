@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from snaproll.domain.checks import CheckResult
-from snaproll.domain.gate import judge
+from snaproll.domain.checks import CheckResult, Report
+from snaproll.domain.gate import judge, unfit
 from snaproll.domain.key_access import Access
 from snaproll.domain.launchable import Key
 from snaproll.domain.tags import DATA_TIME
@@ -283,6 +283,86 @@ def test_what_cannot_be_looked_at_counts_as_not_checked_and_not_as_passed(
 
     found = {one.name for one in report.checks if one.result is CheckResult.NOT_CHECKED}
     assert found == unchecked
+
+
+def reasons(report: Report) -> dict[str, str]:
+    return {one.name: one.reason for one in report.checks}
+
+
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        ({"by_hand": True}, "a person asked for this snapshot"),
+        ({"again": True}, "it is live already"),
+        ({"by_hand": True, "again": True}, "it is live already"),
+    ],
+)
+def test_what_a_person_asked_for_or_is_live_already_may_be_old(
+    asked: dict[str, Any], why: str
+) -> None:
+    # Given a snapshot that is older than what is live, and than the fleet takes
+    old = good_snapshot(start_time=NOW - timedelta(days=30))
+    sec = fleet(snapshots={"tags": TAGS, "max_age": "7d"})
+
+    report = judge(sec, gate_evidence(old, **asked))
+
+    assert report.passed
+    assert sorted(one.name for one in report.checks) == sorted(CHECKS)
+    unchecked = {one.name for one in report.checks if one.result is CheckResult.NOT_CHECKED}
+    assert unchecked == {"newer-than-live", "age"}
+    assert {reasons(report)[name] for name in unchecked} == {why}
+    assert reasons(report)["data-time"] == (
+        f"its data is of {old.start_time.isoformat()} by its start time"
+    )
+
+
+def test_of_what_age_the_data_is_and_who_says_so_is_told() -> None:
+    report = judge(fleet(), gate_evidence(good_snapshot()))
+
+    assert (
+        reasons(report)["data-time"] == "its data is of 2026-01-05T11:00:00+00:00 by its start time"
+    )
+
+
+def test_why_a_key_was_not_looked_at_is_told() -> None:
+    open_one = judge(fleet(), gate_evidence(good_snapshot(encrypted=False), key=None))
+    nameless = judge(fleet(), gate_evidence(good_snapshot(kms_key=None), key=None))
+
+    assert reasons(open_one)["key-usable"] == "it is not encrypted"
+    assert reasons(nameless)["key-usable"] == "it names no key"
+
+
+def test_only_the_tags_that_are_missing_are_named() -> None:
+    report = judge(fleet(), gate_evidence(good_snapshot(tags={"GraphId": "sec"})))
+
+    assert reasons(report)["tags"] == "it lacks the tags Environment=prod"
+
+
+def test_an_owner_is_refused_with_all_that_are_allowed() -> None:
+    sec = fleet(snapshots={"tags": TAGS, "owners": ["self", "222233334444"]})
+
+    report = judge(sec, gate_evidence(good_snapshot(owner="999999999999")))
+
+    assert reasons(report)["owner"].endswith("is none of 111122223333, 222233334444")
+
+
+NOT_ITS_FAULT = {"key-usable", "key-admits-group", "newer-than-live", "age", "not-quarantined"}
+
+
+@pytest.mark.parametrize("case", BAD, ids=lambda case: case.says)
+def test_a_snapshot_is_unfit_for_what_no_other_day_and_no_other_key_would_change(
+    case: Case,
+) -> None:
+    sec = fleet(snapshots={"tags": TAGS, **case.rule})
+
+    report = judge(sec, gate_evidence(good_snapshot(**case.snapshot), **case.evidence))
+
+    assert unfit(report) is (case.check not in NOT_ITS_FAULT)
+
+
+def test_a_snapshot_that_is_not_there_or_passes_is_not_unfit() -> None:
+    assert not unfit(judge(fleet(), gate_evidence(None, key=None)))
+    assert not unfit(judge(fleet(), gate_evidence(good_snapshot())))
 
 
 def test_an_unencrypted_snapshot_is_told_how_to_become_fit() -> None:

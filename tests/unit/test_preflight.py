@@ -117,8 +117,8 @@ NOT_READY = [
     Case(
         "an override launches another template",
         "one-launch-template",
-        "launch lt-other version 3 beside lt-0123456789abcdef0 version 7",
-        group={"mixed": MixedPolicy({}, other_templates=("lt-other version 3",))},
+        "launch lt-a version 1, lt-b version 3 beside lt-0123456789abcdef0 version 7",
+        group={"mixed": MixedPolicy({}, other_templates=("lt-b version 3", "lt-a version 1"))},
     ),
     Case(
         "its instances are weighed",
@@ -152,7 +152,7 @@ NOT_READY = [
         Case(
             f"another refresh is {status}",
             "no-other-refresh",
-            "refresh-9",
+            f"refresh-9 of group replicas-prod-asg is {status} and was not started",
             evidence={"active_refresh": refresh(status)},
         )
         for status in RefreshStatus
@@ -161,7 +161,7 @@ NOT_READY = [
     Case(
         "an instance is protected",
         "protected-instances",
-        "i-old0",
+        'i-old0. Remove the protection, or set refresh.protected_instances to "refresh"',
         group={
             "instances": (
                 Instance("i-old0", "InService", OLD, protected=True),
@@ -202,7 +202,7 @@ NOT_READY = [
     Case(
         "its launch template is not opted in",
         "template-opted-in",
-        "snaproll:fleet=sec-prod",
+        "lacks the tags snaproll:fleet=sec-prod, snaproll:environment=prod",
         template={"tags": {}},
     ),
     Case(
@@ -415,6 +415,40 @@ def test_a_person_may_allow_that_there_is_no_way_back() -> None:
         f"the image is looked up ({LOOKED_UP}); a person allowed no way back: "
         f"there is no other data"
     )
+
+
+@pytest.mark.parametrize(
+    ("mixed", "told"),
+    [
+        (None, "the group has a launch template of its own"),
+        (MixedPolicy({}), "the whole mixed instances policy launches one template version"),
+    ],
+)
+def test_whether_the_group_mixes_instances_is_told(mixed: MixedPolicy | None, told: str) -> None:
+    assert said(Case("", "", "", group={"mixed": mixed}), "one-launch-template") == told
+
+
+@pytest.mark.parametrize(
+    ("choice", "told"),
+    [
+        ("wait", "no instance is in standby"),
+        ("terminate", "instances in standby are replaced: i-spare"),
+        ("ignore", "instances in standby are left alone, with the data that they have: i-spare"),
+    ],
+)
+def test_what_becomes_of_instances_in_standby_is_told(choice: str, told: str) -> None:
+    spare = () if choice == "wait" else (Instance("i-spare", "Standby", OLD),)
+    seen = evidence(Case("", "", "", group={"instances": (*members(4, OLD), *spare)}))
+
+    report = inspect(fleet(refresh={"standby_instances": choice}), seen)
+
+    assert told == next(one.reason for one in report.checks if one.name == "standby-instances")
+
+
+def test_suspended_processes_are_named_in_order() -> None:
+    report = inspect(fleet(), evidence(Case("", "", "", group={"suspended": BREAKING_SUSPENSIONS})))
+
+    assert f"needs: {', '.join(sorted(BREAKING_SUSPENSIONS))}; resume them" in report.message
 
 
 def test_where_there_is_a_way_back_it_is_named() -> None:

@@ -161,16 +161,15 @@ def _encryption_checks(fleet: Fleet, snapshot: Snapshot, key: Key | None) -> lis
         good="it is encrypted",
         bad="it is not encrypted",
     )
-    if not snapshot.encrypted or key is None:
-        why = "it is not encrypted" if not snapshot.encrypted else "it names no key"
-        if snapshot.encrypted:
-            return [
-                encrypted,
-                failed("key-allowed", "EC2 does not say which key encrypts it"),
-                *(not_checked(name, why) for name in ("key-usable", "key-admits-group")),
-            ]
-        unknown = ("key-allowed", "key-usable", "key-admits-group")
-        return [encrypted, *(not_checked(name, why) for name in unknown)]
+    unknown = ("key-allowed", "key-usable", "key-admits-group")
+    if not snapshot.encrypted:
+        return [encrypted, *(not_checked(name, "it is not encrypted") for name in unknown)]
+    if key is None:
+        return [
+            encrypted,
+            failed("key-allowed", "EC2 does not say which key encrypts it"),
+            *(not_checked(name, "it names no key") for name in unknown[1:]),
+        ]
     allowed = fleet.policy.snapshots.kms_keys
     return [
         encrypted,
@@ -197,13 +196,13 @@ def _time_checks(fleet: Fleet, snapshot: Snapshot, evidence: GateEvidence) -> li
 
 
 def _age_checks(fleet: Fleet, at: datetime, by: str, evidence: GateEvidence) -> list[Check]:
+    dated = passed("data-time", f"its data is of {at.isoformat()} by {by}")
     if evidence.by_hand or evidence.again:
         why = "it is live already" if evidence.again else "a person asked for this snapshot"
-        dated = passed("data-time", f"its data is of {at.isoformat()} by {by}")
         return [dated, not_checked("newer-than-live", why), not_checked("age", why)]
     live, oldest = evidence.live_data_time, fleet.policy.snapshots.max_age
     return [
-        passed("data-time", f"its data is of {at.isoformat()} by {by}"),
+        dated,
         check(
             "newer-than-live",
             fine=live is None or at > live,

@@ -149,9 +149,10 @@ def _questions(policy: FleetPolicy) -> list[str]:
     probe = policy.health.probe
     if probe is None:
         return []
-    shares = "".join(f"at {percent} %, " for percent in policy.refresh.checkpoints)
+    shares = ", ".join(f"at {percent} %" for percent in policy.refresh.checkpoints)
     asked = (
-        f"The probe {probe.function} is asked {shares}and at the end of the bake, up to "
+        f"The probe {probe.function} is asked {f'{shares} and ' if shares else ''}at the end of "
+        f"the bake, up to "
         f"{counted(probe.tries, 'time')} each; nothing is promoted that it does not pass."
     )
     return [asked]
