@@ -518,6 +518,17 @@ def test_a_look_is_told_in_one_line() -> None:
     )
 
 
+def test_a_target_is_told_with_what_the_load_balancer_says_of_it() -> None:
+    told = TargetHealth("unhealthy", "Target.ResponseCodeMismatch", "codes: [503]")
+
+    assert str(told) == "unhealthy Target.ResponseCodeMismatch (codes: [503])"
+    assert str(HEALTHY) == "healthy"
+
+
+def test_a_verdict_that_ends_the_waiting_waits_no_more() -> None:
+    assert after(look(new=new, status=RefreshStatus.SUCCESSFUL)).wait_seconds == 0
+
+
 @pytest.mark.parametrize(
     ("health", "says"),
     [

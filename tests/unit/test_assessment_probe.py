@@ -129,6 +129,16 @@ def test_the_end_of_the_bake_is_asked_about_inside_aws_own_bake() -> None:
     assert (found.verdict, found.moment) == (Verdict.PROBE, END)
 
 
+def test_the_first_instances_of_a_staged_release_are_asked_about_once_they_have_baked() -> None:
+    first = probed(look(new=new, status=None, without_refresh=True))
+    fresh = Memory(served_since=NOW - timedelta(minutes=29), serving=[one.id for one in new])
+    baked = fresh.model_copy(update={"served_since": NOW - timedelta(minutes=30)})
+
+    assert assess_forward(first, fresh).verdict is Verdict.WAIT
+    found = assess_forward(first, baked)
+    assert (found.verdict, found.moment) == (Verdict.PROBE, END)
+
+
 def test_nothing_is_promoted_that_the_probe_has_not_passed_at_the_end() -> None:
     ended = probed(look(new=new, status=RefreshStatus.SUCCESSFUL))
 

@@ -68,6 +68,7 @@ def test_what_is_no_duration_is_refused_with_examples(value: object) -> None:
         (timedelta(minutes=90), "1h30m"),
         (timedelta(0), "0s"),
         (timedelta(seconds=-5), "0s"),
+        (timedelta(seconds=1), "1s"),
         (timedelta(days=2), "2d"),
         (timedelta(seconds=59.6), "1m"),
     ],

@@ -93,6 +93,15 @@ def test_a_rollback_is_nobodys_wish_unless_it_is_said() -> None:
     assert after.claim.hold_after is None
 
 
+def test_another_hold_does_not_hide_that_the_fleet_needs_a_person() -> None:
+    broken = Hold(by="snaproll", reason="it is half way", since=NOW, needs_person=True)
+    needs = HOLD.model_copy(update={"needs_person": True})
+
+    assert set_hold(FleetState(hold=broken), HOLD, roll_back=False).hold == needs
+    assert set_hold(FleetState(hold=HOLD), HOLD, roll_back=False).hold == HOLD
+    assert give_up_claim("sec-prod", changed(RUNNING, hold=broken), HOLD).hold == needs
+
+
 # -- giving back ----------------------------------------------------------------------------------
 
 

@@ -22,6 +22,13 @@ def test_one_instance_more_than_the_floor_has_to_fit(
     assert (found is None) is fits
 
 
+def test_the_ceiling_is_one_above_the_floor_at_least() -> None:
+    tight = fleet(refresh={"min_healthy": 100, "max_healthy": 100}).policy.refresh
+
+    assert [tight.ceiling(capacity) for capacity in (1, 4)] == [2, 5]
+    assert fleet().policy.refresh.ceiling(4) == 6
+
+
 def test_what_does_not_fit_is_told_with_the_size_that_would() -> None:
     found = without_room(fleet().policy.refresh, group(members(4, OLD), maximum=4))
 

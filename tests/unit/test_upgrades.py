@@ -46,7 +46,7 @@ def test_an_item_of_the_present_version_is_left_as_it_is() -> None:
     assert upgraded(FleetState, item) is item
 
 
-@pytest.mark.parametrize("version", [SCHEMA + 1, 0, "1", None])
+@pytest.mark.parametrize("version", [SCHEMA + 1, 0, "1", None, {}])
 def test_an_item_of_an_unknown_version_is_refused_by_it(version: object) -> None:
     with pytest.raises(KeyError, match=str(version)):
         upgraded(FleetState, {"schema_version": version})

@@ -104,6 +104,12 @@ def test_a_fit_volume_passes_every_check() -> None:
     )
 
 
+def test_a_volume_needs_no_tags_but_the_two() -> None:
+    two = {"snaproll:writer": "filings", "snaproll:environment": "prod"}
+
+    assert failed(volume_checks(writer(), "prod", replace(VOLUME, tags=two))) == {}
+
+
 def test_without_a_volume_nothing_is_checked() -> None:
     checks = volume_checks(writer(), "prod", None)
 

@@ -98,7 +98,7 @@ def ask(
     writer: str, state: WriterState, wish: Wish, *, execution: str, now: datetime
 ) -> tuple[WriterState, Answer]:
     """Claim a writer, or merge the wish with what is under way."""
-    name = execution.rsplit(":", 1)[-1]
+    name = execution.rpartition(":")[2]
     claim, successor = state.claim, state.successor
     if claim is not None and claim.execution == execution:
         return state, Answer.CLAIMED

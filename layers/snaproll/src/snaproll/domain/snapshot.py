@@ -62,7 +62,7 @@ def snapshot_id_in(arn: str) -> str | None:
     should), so only the part behind the last slash is trusted.
     Source: EBS user guide, "EventBridge for Amazon EBS".
     """
-    tail = arn.rsplit("/", 1)[-1]
+    tail = arn.rpartition("/")[2]
     return tail if is_snapshot_id(tail) else None
 
 
