@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -523,6 +523,102 @@ def test_a_target_is_told_with_what_the_load_balancer_says_of_it() -> None:
 
     assert str(told) == "unhealthy Target.ResponseCodeMismatch (codes: [503])"
     assert str(HEALTHY) == "healthy"
+
+
+def test_a_rollback_that_failed_is_told_by_why_it_failed_and_not_by_why_it_began() -> None:
+    failed = RefreshStatus.ROLLBACK_FAILED
+    both = look(new=new, status=failed, reason="no capacity", rollback_reason="an alarm")
+    one = look(new=new, status=failed, rollback_reason="an alarm")
+
+    assert after(both).reason == "Auto Scaling's own rollback failed: no capacity"
+    assert after(one).reason == "Auto Scaling's own rollback failed: an alarm"
+
+
+@pytest.mark.parametrize(
+    ("status", "by_person"),
+    [
+        (RefreshStatus.CANCELLED, True),
+        (RefreshStatus.FAILED, False),
+        (RefreshStatus.ROLLBACK_IN_PROGRESS, False),
+    ],
+)
+def test_only_a_cancelled_refresh_was_stopped_by_a_person(
+    status: RefreshStatus,
+    by_person: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    assert after(look(new=new, status=status)).by_person is by_person
+
+
+@pytest.mark.parametrize("status", [RefreshStatus.IN_PROGRESS, RefreshStatus.ROLLBACK_IN_PROGRESS])
+@pytest.mark.parametrize("healthy", [0, 1])
+def test_an_alarm_is_evidence_once_an_instance_has_served_the_candidate(
+    healthy: int, status: RefreshStatus
+) -> None:
+    firing = {"replicas-prod-5xx": "ALARM"}
+    starting = {new[0].id: HEALTHY if healthy else STARTING}
+
+    found = after(look(old, new[:1], health=starting, alarms=firing, status=status))
+
+    assert found.verdict is Verdict.ROLL_BACK
+    assert found.against_data is bool(healthy)
+
+
+def test_losses_are_counted_in_the_reason() -> None:
+    assert "replaced 1 new instance after failed" in lost(1, 4).reason
+    assert "replaced 2 new instances after failed" in lost(2, 4).reason
+
+
+def test_a_scale_out_does_not_make_more_losses_chance() -> None:
+    # Given a fleet of twenty that wants forty by now, and that lost two
+    fleet = members(20, NEW, "i-many")
+    gone = {one.id: ELB_FAILURE for one in fleet[:2]}
+    looks = [
+        look(new=fleet, desired=40, capacity_at_start=20),
+        look(new=fleet, desired=40, capacity_at_start=20, taken_out=gone, at=NOW + GRACE / 2),
+    ]
+
+    assert after(*looks).verdict is Verdict.ROLL_BACK
+
+
+def test_an_instance_that_no_target_group_knows_is_told_as_that() -> None:
+    seen = look(old, new[:1])
+    unknown = replace(seen, view=replace(seen.view, targets=all_at(HEALTHY, old)))
+
+    found = after(unknown, replace(unknown, now=NOW + GRACE))
+
+    assert f"{new[0].id}: not registered" in found.reason
+    assert not found.against_data
+
+
+def test_a_look_at_a_refresh_that_is_not_known_says_so() -> None:
+    assert look(status=None).summary().startswith("refresh unknown; ")
+
+
+# -- what is remembered ---------------------------------------------------------------------------
+
+
+def test_a_loss_is_something_wrong_even_when_enough_are_left() -> None:
+    assert lost(0, 20).memory.quiet_looks == 2
+    assert lost(1, 20).memory.quiet_looks == 0
+
+
+def test_of_those_that_never_served_the_ones_that_are_gone_are_remembered_as_well() -> None:
+    starting = {one.id: STARTING for one in new}
+
+    found = after(
+        look(old, new[:2], health=starting),
+        # The first became healthy, the second is gone, and a third came
+        look(old, (new[0], new[2]), health={new[2].id: STARTING}, at=NOW + GRACE / 2),
+    )
+
+    assert found.memory.tried == [new[1].id, new[2].id]
+    assert found.memory.serving == [new[0].id]
+
+
+def test_one_that_is_pending_starts_no_clock() -> None:
+    pending = Instance("i-new0", "Pending", NEW)
+
+    assert after(look(old, [pending])).memory.progress_at is None
 
 
 def test_a_verdict_that_ends_the_waiting_waits_no_more() -> None:

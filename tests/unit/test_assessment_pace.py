@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from snaproll.domain.assessment import Memory, Verdict
 from snaproll.domain.back import assess_back
 from snaproll.domain.forward import assess_forward
-from snaproll.domain.group import RefreshStatus
+from snaproll.domain.group import Instance, RefreshStatus
 from snaproll.domain.look import Look
 from snaproll.domain.pace import FIRST_WAIT, FLOOR_PATIENCE, LONGEST_WAIT
+from snaproll.domain.probe import Probing
 from tests.unit.builders import FAILING, NEW, NOW, OLD, STARTING, look, members
 
 EVENTS_OF_A_LOOK = 13
@@ -92,11 +93,71 @@ def test_a_look_falls_on_the_end_of_the_grace() -> None:
 
 
 def test_a_look_falls_on_the_end_of_the_floors_patience() -> None:
-    quiet_memory = Memory(quiet_looks=5)
+    # Given a fleet that is below its floor, and a signal that wakes its rollout after 90 seconds
+    bad = {old[0].id: FAILING}
+    found = assess_forward(look(old, health=bad, sections=quiet), Memory(quiet_looks=5))
+    woken = look(old, health=bad, sections=quiet, at=NOW + timedelta(seconds=90))
 
-    found = assess_forward(look(old, health={old[0].id: FAILING}, sections=quiet), quiet_memory)
+    again = assess_forward(woken, found.memory)
 
-    assert found.wait_seconds <= FLOOR_PATIENCE.total_seconds()
+    assert found.wait_seconds == FIRST_WAIT.total_seconds()
+    assert again.wait_seconds == FLOOR_PATIENCE.total_seconds() - 90
+
+
+def test_a_look_falls_on_the_end_of_the_grace_of_a_rollback() -> None:
+    def short(minutes: float) -> Look:
+        at = NOW + timedelta(minutes=minutes)
+        return look((), old[:3], wanted=OLD, status=RefreshStatus.ROLLBACK_SUCCESSFUL, at=at)
+
+    found = assess_back(short(0), Memory())
+
+    assert assess_back(short(9.5), found.memory).wait_seconds == 30
+
+
+def test_a_deadline_that_is_over_hurries_nobody() -> None:
+    # Given a rollback during which the floor's patience has just come to its end
+    memory = Memory(below_floor_since=NOW - FLOOR_PATIENCE)
+    below = look((), old[:3], wanted=OLD, status=RefreshStatus.ROLLBACK_IN_PROGRESS)
+    # And a fleet that has just baked, and one of which a probe could be asked again just now
+    baked = look(new=new, status=RefreshStatus.BAKING)
+    baking = Memory(baking_since=NOW - timedelta(minutes=30))
+    asked = Memory(probing=Probing(again_at=NOW), quiet_looks=1)
+
+    assert assess_back(below, memory).wait_seconds == 60
+    assert assess_forward(baked, baking).wait_seconds == 60
+    assert assess_forward(look(old, new[:1]), asked).wait_seconds == 120
+
+
+def test_one_that_is_pending_has_no_deadline() -> None:
+    # Given a new instance that was not healthy, and in whose place another one is pending
+    found = assess_forward(look(old, new[:1], health={new[0].id: STARTING}), Memory())
+    pending = Instance("i-new9", "Pending", NEW)
+
+    again = assess_forward(look(old, [pending], at=NOW + timedelta(minutes=9.5)), found.memory)
+
+    assert again.wait_seconds == 2 * FIRST_WAIT.total_seconds()
+
+
+def test_a_look_may_come_after_a_second() -> None:
+    # Given an instance whose grace of a minute ends in a second
+    sections = {"health": {"unhealthy_grace": "1m"}}
+    starting = {new[0].id: STARTING}
+    first = look(old, new[:1], started=NOW, health=starting, sections=sections)
+    memory = assess_forward(first, Memory()).memory
+    at = NOW + timedelta(seconds=59)
+
+    again = look(old, new[:1], started=NOW, at=at, health=starting, sections=sections)
+
+    assert assess_forward(again, memory).wait_seconds == 1
+
+
+def test_looks_come_as_seldom_as_half_a_pause() -> None:
+    sections = {"refresh": {"checkpoints": [10, 100], "checkpoint_wait": "10m"}}
+
+    def nothing(at: datetime, _: int) -> Look:
+        return look(old, new[:1], at=at, started=NOW, sections=sections)
+
+    assert max(waits(nothing, timedelta(hours=1))) == timedelta(minutes=5)
 
 
 def test_the_last_look_before_aws_saves_the_release_falls_just_inside_its_bake() -> None:

@@ -143,10 +143,13 @@ def test_nothing_is_promoted_that_the_probe_has_not_passed_at_the_end() -> None:
     ended = probed(look(new=new, status=RefreshStatus.SUCCESSFUL))
 
     asked = assess_forward(ended, Memory(probing=Probing(passed=100)))
-    passed = assess_forward(ended, Memory(probing=Probing(passed=100, passed_bake=True)))
+    passed = assess_forward(
+        ended, Memory(probing=Probing(passed=100, passed_bake=True, said="42 rows"))
+    )
 
     assert (asked.verdict, asked.moment) == (Verdict.PROBE, END)
     assert passed.verdict is Verdict.PROMOTE
+    assert passed.reason.endswith(", and the probe snaproll-probe-sec passed it: 42 rows")
 
 
 def test_at_the_end_health_comes_before_the_question() -> None:

@@ -63,6 +63,33 @@ def test_the_next_look_comes_when_the_bake_is_over() -> None:
     assert found.wait_seconds == 5 * 60
 
 
+def test_a_look_falls_on_the_end_of_the_grace_without_instances() -> None:
+    # Given first instances that served, and were all gone five minutes later
+    looks = [first(*new), first(minutes=5), first(minutes=14.5)]
+
+    assert after(*looks).wait_seconds == 30
+
+
+def test_a_look_falls_on_the_end_of_the_grace_of_an_alarm_from_before() -> None:
+    firing = {ALARM: "ALARM"}
+    looks = [first(alarms=firing), first(*new, minutes=1, alarms=firing)]
+
+    found = after(*looks, first(*new, minutes=10.5, alarms=firing))
+
+    assert (found.verdict, found.wait_seconds) == (Verdict.WAIT, 30)
+
+
+def test_in_a_large_fleet_that_comes_from_zero_a_few_losses_are_chance() -> None:
+    fleet = members(40, NEW, "i-many")
+
+    def lost(count: int) -> Verdict:
+        gone = {one.id: "an ELB system health check failure" for one in fleet[:count]}
+        there = first(*fleet, desired=40)
+        return after(there, first(*fleet[count:], minutes=1, desired=40, taken_out=gone)).verdict
+
+    assert [lost(count) for count in (2, 3)] == [Verdict.WAIT, Verdict.ROLL_BACK]
+
+
 def test_a_group_without_instances_stays_staged() -> None:
     assert after(first(desired=0)).verdict is Verdict.STAGE
     assert after(first(*new), first(minutes=20, desired=0)).verdict is Verdict.STAGE
@@ -164,7 +191,7 @@ def test_one_that_never_bakes_and_failed_once_goes_back_with_evidence() -> None:
 def test_instances_that_never_come_are_told_as_that_however_late_the_look() -> None:
     found = after(first(minutes=0), first(minutes=120))
 
-    assert "for 2h none has been healthy on it" in found.reason
+    assert found.reason.startswith("the group wants 2 instances, and for 2h none has been healthy")
 
 
 @pytest.mark.parametrize(

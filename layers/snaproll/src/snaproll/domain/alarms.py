@@ -102,7 +102,7 @@ def guards(health: HealthPolicy, alarms: Mapping[str, Alarm], *, by_hand: bool) 
 def judge_by_data(look: Look, memory: Memory) -> Assessment | None:
     """Act on alarms without data as the fleet's policy says; that is no evidence against data."""
     health, since = look.policy.health, memory.no_data_since
-    if not look.silent or since is None or health.no_data == "ignore":
+    if since is None or health.no_data == "ignore":
         return None
     names = ", ".join(look.silent)
     lasted = look.now - since

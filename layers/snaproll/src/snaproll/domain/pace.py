@@ -76,7 +76,8 @@ def _deadlines(look: Look, memory: Memory) -> list[datetime]:
             deadlines.append(memory.unserved_since + grace)
         if memory.served_since is not None:
             deadlines.append(memory.served_since + look.policy.refresh.bake)
-            deadlines += [memory.served_since + grace for _ in memory.alarms_before[:1]]
+            if memory.alarms_before:
+                deadlines.append(memory.served_since + grace)
     if memory.no_data_since is not None and look.policy.health.no_data == "wait":
         deadlines.append(memory.no_data_since + look.policy.health.no_data_limit)
     return deadlines
