@@ -91,7 +91,8 @@ def test_who_comes_before_the_one_that_was_named_serves_it_as_well(changes: Any)
     after, answer = ask("sec", named, wish(), execution=ONE, now=NOW)
 
     assert answer is Answer.CLAIMED
-    assert after.claim == claim(wish=wish(reason="it waits"))
+    both = wish(reason="it waits")
+    assert after.claim == claim(wish=both, joined=both)
     assert after.successor is None
 
 
@@ -100,7 +101,8 @@ def test_who_was_named_for_a_writer_that_is_busy_is_forgotten() -> None:
 
     after, answer = ask("sec", busy, wish(), execution=ONE, now=NOW)
 
-    assert (after, answer) == (changed(busy, successor=None), Answer.COVERED)
+    joined = claim(execution=OTHER, joined=wish())
+    assert (after, answer) == (changed(busy, claim=joined, successor=None), Answer.COVERED)
 
 
 def test_who_was_named_for_what_is_published_by_now_is_forgotten() -> None:
