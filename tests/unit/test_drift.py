@@ -145,6 +145,13 @@ def test_every_difference_is_told_in_the_order_of_the_versions() -> None:
     assert drift.cause.startswith("a stack update or somebody's update of the group")
 
 
+def test_instances_of_no_version_are_told_before_those_of_the_first() -> None:
+    drift = find_drift(LIVE, group(version(5), version(1), None), {version(1): DIFFERENT})
+
+    assert drift is not None
+    assert drift.key.startswith("instances of no launch template; ")
+
+
 def test_the_versions_that_are_saved_and_that_instances_run_are_read() -> None:
     there = group(version(7), version(5), version(3), None)
 
@@ -191,9 +198,19 @@ def test_a_group_that_names_no_number_drifted() -> None:
         (version(7), DIFFERENT, "from a newer version"),
         (version(7), VersionFacts(OTHER, note="snaproll: x"), "a rollout that was given up"),
         (version(1, "lt-2"), DIFFERENT, "from another launch template"),
+        (version(1, "lt-2"), VersionFacts(OTHER, note="snaproll: x"), "a rollout that was given"),
+        (version(3), VersionFacts(OTHER, note="snaproll: x"), "launched before"),
         (None, None, "attached them by hand"),
     ],
-    ids=["older", "newer", "ours", "another template", "no template"],
+    ids=[
+        "older",
+        "newer",
+        "ours",
+        "another template",
+        "ours of another",
+        "ours and older",
+        "no template",
+    ],
 )
 def test_an_instance_with_other_data_drifted_for_a_reason(
     runs: TemplateVersion | None, facts: VersionFacts | None, cause: str

@@ -65,6 +65,7 @@ MALFORMED: list[tuple[str, Any, str]] = [
     ("an unknown verdict", {"verdict": "ok", "reason": "fine"}, "verdict = 'ok'"),
     ("no verdict", {"reason": "fine"}, "verdict is missing"),
     ("no reason", {"verdict": "pass"}, "reason is missing"),
+    ("a number for a reason", {"verdict": "pass", "reason": 5}, "reason = 5"),
     ("an empty reason", {"verdict": "pass", "reason": ""}, "reason = ''"),
     ("a verdict in capitals", {"verdict": "PASS", "reason": "fine"}, "verdict = 'PASS'"),
     ("a version of the future", {"version": 2, "verdict": "pass", "reason": "x"}, "version = 2"),

@@ -144,13 +144,15 @@ def _of_version(
 
 def _cause_of_instances(live: Release, version: TemplateVersion, facts: VersionFacts | None) -> str:
     by = f" (made by {facts.made_by})" if facts and facts.made_by else ""
-    if facts is not None and facts.ours and version.version > live.template.version:
+    # The numbers of two launch templates have nothing to do with each other.
+    comparable = version.template_id == live.template.template_id
+    if comparable and version.version < live.template.version:
+        return (
+            f"they were launched before {live.snapshot} became live and were never replaced, "
+            f"or by hand"
+        )
+    if facts is not None and facts.ours:
         return "a rollout that was given up left them behind"
-    if version.template_id == live.template.template_id:
-        if version.version < live.template.version:
-            return (
-                f"they were launched before {live.snapshot} became live and were never replaced, "
-                f"or by hand"
-            )
+    if comparable:
         return f"somebody launched them from a newer version, or refreshed the group{by}"
     return f"somebody launched them from another launch template{by}"
