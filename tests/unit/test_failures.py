@@ -60,7 +60,7 @@ def test_of_two_kinds_that_came_as_often_the_newest_speaks() -> None:
 
 
 def test_a_message_that_ends_in_more_than_a_full_stop_is_quoted_without_it() -> None:
-    assert '("XX such things"; ' in told([FailedLaunch("XX such things. .")])
+    assert '("No such zone XX"; ' in told([FailedLaunch("No such zone XX. .")])
 
 
 def test_without_failed_launches_there_is_nothing_to_tell() -> None:

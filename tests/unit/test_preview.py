@@ -139,6 +139,7 @@ def test_a_rollout_that_would_start_is_told_with_its_estimate() -> None:
     [
         (failed("It is bad."), PASSED, ["It is bad"]),
         (PASSED, failed("The fleet is bad."), ["The fleet is bad"]),
+        (PASSED, failed("There is no group XX."), ["There is no group XX"]),
         (failed("It is bad."), failed("The fleet is bad."), ["It is bad.", "The fleet is bad"]),
     ],
 )

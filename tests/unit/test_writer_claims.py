@@ -123,6 +123,28 @@ def test_what_waits_behind_a_publish_is_merged_into_one() -> None:
     assert after == changed(state, pending=wish(reason="the first"))
 
 
+@pytest.mark.parametrize("cut_at", [None, NOW + MINUTE])
+def test_all_who_join_a_publish_are_remembered_for_its_failure(cut_at: datetime | None) -> None:
+    first = wish(asked_at=NOW - MINUTE, reason="the first")
+    state = changed(FULL, claim=claim(cut_at=cut_at, joined=first))
+
+    after, answer = ask("sec", state, wish(), execution=OTHER, now=NOW)
+
+    assert answer is Answer.COVERED
+    assert after.claim is not None
+    assert after.claim.joined == wish(reason="the first")
+
+
+def test_what_joins_after_the_cut_does_not_change_what_the_snapshot_is_for() -> None:
+    own = wish(data_time=NOW - 9 * MINUTE)
+    state = changed(FULL, claim=claim(wish=own, cut_at=NOW + MINUTE))
+
+    after, answer = ask("sec", state, wish(data_time=NOW), execution=OTHER, now=NOW)
+
+    assert answer is Answer.COVERED
+    assert after.claim == claim(wish=own, cut_at=NOW + MINUTE, joined=wish(data_time=NOW))
+
+
 def test_a_snapshot_only_that_has_begun_does_not_cover_a_publish() -> None:
     only = claim(wish=wish(mode=PublishMode.SNAPSHOT_ONLY), cut_at=NOW + MINUTE)
 

@@ -125,7 +125,7 @@ def told(failed: Iterable[FailedLaunch]) -> str:
     if not every:
         return ""
     kinds = Counter(classify(one.message) for one in every)
-    kind = kinds.most_common(1)[0][0]
+    kind = kinds.most_common()[0][0]
     message = next(one.message for one in every if classify(one.message) is kind)
     return (
         f"{kinds[kind]} of {counted(len(every), 'failed attempt')} to launch an instance: {kind} "

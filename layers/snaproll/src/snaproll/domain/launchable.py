@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from snaproll.domain.checks import Check, check, failed, failures
+from snaproll.domain.checks import Check, check, failures
 from snaproll.domain.key_access import Access
 from snaproll.domain.snapshot import Snapshot
 
@@ -83,9 +83,8 @@ def trouble_with(snapshot_id: str, snapshot: Snapshot | None, key: Key | None) -
     ``key`` is None when the snapshot names none, or when nobody looked.
     """
     if snapshot is None:
-        checks = [failed("exists", "it is gone, or no longer shared with this account")]
+        reasons = "it is gone, or no longer shared with this account"
     else:
         checks = [*material_checks(snapshot), *(key_checks(key) if key else [])]
-    found = failures(checks)
-    reasons = "; ".join(one.reason for one in found)
-    return f"{snapshot_id} cannot be launched: {reasons}" if found else None
+        reasons = "; ".join(one.reason for one in failures(checks))
+    return f"{snapshot_id} cannot be launched: {reasons}" if reasons else None
