@@ -563,6 +563,12 @@ def test_an_alarm_is_evidence_once_an_instance_has_served_the_candidate(
     assert found.against_data is bool(healthy)
 
 
+def test_every_alarm_that_fires_is_named() -> None:
+    found = after(look(old, alarms={"one": "ALARM", "fine": "OK", "other": "ALARM"}))
+
+    assert found.reason.startswith("the alarm one, other fired while ")
+
+
 def test_losses_are_counted_in_the_reason() -> None:
     assert "replaced 1 new instance after failed" in lost(1, 4).reason
     assert "replaced 2 new instances after failed" in lost(2, 4).reason

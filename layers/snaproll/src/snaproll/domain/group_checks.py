@@ -80,7 +80,9 @@ def _refresh_check(group: Group, active: Refresh | None) -> Check:
 
 def _template_check(group: Group) -> Check:
     mixed = group.mixed
-    others = ", ".join(sorted(set(mixed.other_templates))) if mixed else ""
+    if mixed is None:
+        return passed("one-launch-template", "the group has a launch template of its own")
+    others = ", ".join(sorted(set(mixed.other_templates)))
     if others:
         bad = (
             f"overrides in the mixed instances policy of group {group.name} launch {others} beside "
@@ -95,12 +97,8 @@ def _template_check(group: Group) -> Check:
         )
     return check(
         "one-launch-template",
-        fine=mixed is None or not (others or mixed.weighted),
-        good=(
-            "the group has a launch template of its own"
-            if mixed is None
-            else "the whole mixed instances policy launches one template version"
-        ),
+        fine=not (others or mixed.weighted),
+        good="the whole mixed instances policy launches one template version",
         bad=bad,
     )
 
