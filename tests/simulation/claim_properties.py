@@ -10,9 +10,10 @@ from datetime import timedelta
 from typing import Any
 
 from embedded.states.execution import Execution
-from embedded.world.autoscaling.refresh import BAKING, CANCELLED, InstanceRefresh
+from embedded.world.autoscaling.refresh import BAKING, CANCELLED, CANCELLING, InstanceRefresh
 from embedded.world.behaviour import Scenario
-from tests.simulation.observer import Observer, Rollout, Step
+from tests.simulation.observer import Observer
+from tests.simulation.rollout import Rollout, Step
 from tests.simulation.scene import Item
 from tests.simulation.violation import Violation
 
@@ -222,27 +223,39 @@ def _leaves_nothing_running(seen: Observer, rollout: Rollout) -> Iterator[Violat
     """I6: a rollout's end is the end of its refreshes."""
     claimant = seen.claimant
     taken_over = claimant.refreshes if claimant and claimant is not rollout else []
+    called = rollout.execution.error == "NeedsAttention"
     for refresh in rollout.refreshes:
-        if refresh.active and refresh not in taken_over:
+        # Where nothing can be gone back to, the refresh is cancelled and left to a person.
+        given_up = called and refresh.status == CANCELLING and _lost_its_way_back(seen)
+        if refresh.active and refresh not in taken_over and not given_up:
             what = f"{rollout.name} ended and its refresh {refresh.id} is {refresh.status}"
             yield Violation("I6", what, {"error": rollout.execution.error})
     live = seen.scene.world.ec2.snapshot(seen.live.snapshot)
     sound = live is not None and live.scenario is Scenario.HEALTHY
-    called = rollout.execution.error == "NeedsAttention"
     if called and sound and not _needs_a_person(seen, rollout):
         what = f"{rollout.name} called a person although its fleet could be left whole"
         yield Violation("I6", what, {"cause": rollout.execution.cause})
+
+
+def _lost_its_way_back(seen: Observer) -> bool:
+    """Whether others took away what the group saves."""
+    lost = seen.scene.snapshot_of(seen.scene.saved_version) in seen.meddled.lost
+    return lost or seen.meddled.short_since(seen.scene.now, seen.scene.now)
 
 
 def _needs_a_person(seen: Observer, rollout: Rollout) -> bool:
     """Whether what keeps a fleet from being whole is in a person's hands alone.
 
     At its maximum size a group may have no room to replace anything, and its size is its owner's;
-    and with who cancels a rollback nobody argues.
+    and with who cancels a rollback nobody argues. A fleet that others had moved off what is live
+    has nothing proven to go back to.
     """
     full = seen.scene.group.maximum <= seen.floor
     cancelled = any(one.rolling_back and one.status == CANCELLED for one in rollout.refreshes)
-    return full or cancelled
+    meddled, since = seen.meddled, rollout.execution.started_at
+    # Nothing can be launched from what is gone, nor without a key or room at EC2.
+    no_launches = _lost_its_way_back(seen) or meddled.short_since(since, seen.scene.now)
+    return full or cancelled or no_launches or rollout.found_drifted
 
 
 def _version_wanted(refresh: InstanceRefresh) -> str | None:

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from random import Random
 
 from embedded.world.behaviour import Scenario
+from tests.simulation.foreign_dice import others, owned_by_others
+from tests.simulation.parts import PROMPT
+from tests.simulation.publish_dice import published, publishes, writers
 from tests.simulation.schedule import (
     LATEST,
-    PROMPT,
     AlarmIsHeld,
     CallsFail,
     CapacityChanges,
@@ -116,6 +118,11 @@ def schedule_of(seed: int, most_rollouts: int = MOST_ROLLOUTS) -> Schedule:
     entries += _zero(Random(f"zero {seed}"), fleets[0], first, span)
     fleets += _more_fleets(Random(f"fleets {seed}"))
     fleets = list(_with_probes(Random(f"probes {seed}"), fleets))
+    entries += others(Random(f"others {seed}"), first, span)
+    fleets = list(owned_by_others(Random(f"owners {seed}"), fleets))
+    if published(seed):
+        entries += publishes(Random(f"publishes {seed}"), first, span)
+        fleets = list(writers(Random(f"owned {seed}"), fleets))
     entries = list(_spread(Random(f"spread {seed}"), entries, len(fleets)))
     return Schedule(
         seed=seed,

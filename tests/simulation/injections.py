@@ -12,8 +12,8 @@ from embedded.world.errors import AwsError, FunctionDiedError, FunctionTimedOutE
 from embedded.world.eventbridge.service import Event
 from embedded.world.faults import Call
 from embedded.world.world import World
+from tests.simulation.parts import PROMPT
 from tests.simulation.schedule import (
-    PROMPT,
     CallsFail,
     EventTravels,
     Failure,

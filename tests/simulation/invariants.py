@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from tests.simulation import claim_properties as claims
 from tests.simulation import probing
 from tests.simulation import release_properties as releases
-from tests.simulation.observer import Observer, Step
+from tests.simulation.observer import Observer
+from tests.simulation.rollout import Step
 from tests.simulation.violation import Violation, ViolationError
 
 Check = Callable[[Observer, Step], Iterator[Violation]]

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import ceil
 
 from embedded.scenarios.stage import DATA_DEVICE
-from embedded.states.documents import Document
-from embedded.states.execution import Execution
 from embedded.world.autoscaling.refresh import BAKING, InstanceRefresh
 from embedded.world.autoscaling.upkeep import Launch
 from embedded.world.elbv2.targets import TargetState
 from embedded.world.faults import Call
+from tests.simulation.meddled import Meddled
 from tests.simulation.oracle import WAIVED, unfit_because
+from tests.simulation.rollout import Live, Look, Rollout, Step
 from tests.simulation.scene import Item, Scene
 from tests.simulation.schedule import FleetSetup
 
@@ -29,100 +28,6 @@ _GATE, _PREFLIGHT, _LOOK = (
 )
 
 
-@dataclass(frozen=True)
-class Live:
-    """The release that is live, as this simulation believes."""
-
-    snapshot: str
-    version: int
-
-
-@dataclass(frozen=True)
-class Look:
-    """What a rollout could see when it last looked at the fleet."""
-
-    at: datetime
-    serving: dict[str, int]
-    healthy: int
-    floor: int
-    alarm: str | None
-
-
-@dataclass
-class Rollout:
-    """One execution and what it was seen to do."""
-
-    execution: Execution
-    told: int = 0
-    """Events of its history that were seen before."""
-    unfit: list[str] | None = None
-    """What the oracle held against its snapshot when its gate last judged; None before that."""
-    look: Look | None = None
-    refreshes: list[InstanceRefresh] = field(default_factory=list)
-    versions: list[int] = field(default_factory=list)
-    capacity: int = 0
-    """Desired capacity when its newest refresh started."""
-    fleet_was_healthy: bool = False
-    """Whether the floor of its instances was healthy when its preflight last looked."""
-    claimed: bool = False
-    """Whether it ever held the claim."""
-    taken_over: bool = False
-    """Whether another execution took its claim."""
-    went_back: bool = False
-    """Whether it made older data live, as a person asked."""
-    died: bool = False
-    """Whether it ended without an outcome: aborted, or of an infrastructure error."""
-
-    @property
-    def automatic(self) -> bool:
-        """Whether nobody asked for it in person."""
-        planned: Document | None = self.execution.variables.get("rollout")
-        return bool(planned and planned.value and planned.value["trigger"] != "person")
-
-    @property
-    def name(self) -> str:
-        """The execution's name."""
-        return self.execution.name
-
-    @property
-    def by_hand(self) -> bool:
-        """Whether a person named the snapshot with a reason."""
-        planned: Document | None = self.execution.variables.get("rollout")
-        return bool(planned and planned.value and planned.value["by_hand"])
-
-    @property
-    def watches_first_instances(self) -> bool:
-        """Whether its release was staged before."""
-        planned: Document | None = self.execution.variables.get("rollout")
-        return bool(planned and planned.value and planned.value["trigger"] == "scale_out")
-
-    @property
-    def snapshot(self) -> str | None:
-        """The snapshot that it rolls out, once it is planned."""
-        planned: Document | None = self.execution.variables.get("rollout")
-        return planned.value["snapshot"] if planned and planned.value else None
-
-
-@dataclass(frozen=True)
-class Step:
-    """What one step of the world did. ``changes`` are calls of functions that change a fleet."""
-
-    actor: Rollout | None
-    """The rollout whose state ran."""
-    changes: Sequence[Call] = ()
-    launches: Sequence[Launch] = ()
-    refreshes: Sequence[InstanceRefresh] = ()
-    versions: Sequence[int] = ()
-    ended: Sequence[Rollout] = ()
-    quarantined: Sequence[str] = ()
-    """Snapshots that were quarantined."""
-    ledger_written: bool = False
-    before: Rollout | None = None
-    """The rollout that held the claim before this step."""
-    changed_last: bool = False
-    """Whether the fleet was changed after the last write to the ledger."""
-
-
 class Observer:
     """Follows a fleet step by step."""
 
@@ -130,6 +35,10 @@ class Observer:
         self.scene = scene
         self.setup = setup
         self.live = Live(scene.fleet.first_snapshot, scene.saved_version)
+        self.proven = self.live
+        """The release by which instances last proved what is live: the ledger takes over the number
+        of another version that others make with the same snapshot."""
+        self.meddled = Meddled()
         self.ledger: Item = {}
         self.condemned: set[str] = set()
         """Snapshots that the fleet's probe called bad."""
@@ -191,6 +100,9 @@ class Observer:
             self.ledger = self.scene.state()
             self._inherit(before)
         self._follow_claim()
+        # What is rolled, or staged, may go back to what others had saved before.
+        returns = "claim" in self.ledger or "staged" in self.ledger
+        self.meddled.follow(self.scene.saved_version, returns=returns)
         quarantined = self._new_quarantines(actor) if written else ()
         changes = [one for one in calls if self._is_changed(one, actor)]
         last = next(
@@ -243,6 +155,12 @@ class Observer:
         told = (one["outcome"] for one in reversed(self.scene.records()))
         return next((one for one in told if one not in _CHANGED_NOTHING), "") == "NeedsAttention"
 
+    @property
+    def drifted(self) -> bool:
+        """Whether others made the group save, or an instance run, other data than what is live."""
+        saved = self.scene.snapshot_of(self.scene.saved_version)
+        return bool({saved, *self.scene.serving()} - {self.live.snapshot})
+
     def _is_written(self, call: Call) -> bool:
         """Whether a call may have written the fleet's items."""
         if call.service != "dynamodb" or _reads(call):
@@ -267,8 +185,9 @@ class Observer:
 
     def _follow_claim(self) -> None:
         holder = self.claimant
-        if holder is not None:
+        if holder is not None and not holder.claimed:
             holder.claimed = True
+            holder.found_drifted = self.drifted
         if holder is None or holder.execution.running:
             self.dead_since = None
         elif self.dead_since is None or self._successor_runs():
@@ -289,6 +208,7 @@ class Observer:
         now.refreshes, now.versions = list(before.refreshes), list(before.versions)
         now.unfit, now.capacity, now.look = before.unfit, before.capacity, before.look
         now.fleet_was_healthy = before.fleet_was_healthy
+        now.way_back_was_there = before.way_back_was_there
 
     # -- what is new ------------------------------------------------------------------------------
 
@@ -328,11 +248,11 @@ class Observer:
         new, self._refreshes = every[self._refreshes :], len(every)
         return new
 
-    def _new_versions(self) -> range:
+    def _new_versions(self) -> list[int]:
         template = self.scene.world.ec2.template(self.scene.fleet.template_id)
         new = range(self._next_version, template.next_number)
         self._next_version = template.next_number
-        return new
+        return [one for one in new if one not in self.meddled.made]
 
     # -- evidence ---------------------------------------------------------------------------------
 
@@ -420,11 +340,14 @@ class Observer:
         if _GATE in callers and actor.snapshot is not None:
             head = self.staged or self.live
             found = unfit_because(self.scene, self.setup, actor.snapshot, head.snapshot)
-            actor.unfit = [one for one in found if not (actor.by_hand and one in WAIVED)]
+            # What is live and proven is rolled out again however old it is.
+            waived = actor.by_hand or (actor.again and actor.snapshot == self.live.snapshot)
+            actor.unfit = [one for one in found if not (waived and one in WAIVED)]
         if _PREFLIGHT in callers:
             members = self.scene.in_service()
             healthy = sum(self.scene.healthy(one) for one in members)
             actor.fleet_was_healthy = healthy >= max(1, self.floor)
+            actor.way_back_was_there = self.scene.launchable(self.scene.saved_version)
         if _LOOK in callers:
             actor.look = self._look(actor)
 

@@ -17,6 +17,7 @@ from tests.simulation.injections import Injections
 from tests.simulation.invariants import Invariants
 from tests.simulation.observer import Observer
 from tests.simulation.probing import Probe
+from tests.simulation.publish_properties import check_publishes
 from tests.simulation.quiescence import check_quiescence
 from tests.simulation.scene import Scene
 from tests.simulation.schedule import Entry, Schedule
@@ -49,6 +50,8 @@ class Played:
     began: datetime
     ended: datetime
     executions: list[Execution]
+    """The rollouts."""
+    publishes: list[Execution]
     happenings: list[Happening]
     violation: Violation | None
     world: World
@@ -65,7 +68,7 @@ class Played:
     @property
     def digest(self) -> str:
         """The same for the same history: every call, event and state."""
-        return _digest(self.world, self.executions)
+        return _digest(self.world, [*self.executions, *self.publishes])
 
 
 def outcome_of(execution: Execution) -> str:
@@ -134,6 +137,7 @@ class _Player:
             began=self._began,
             ended=self.world.clock.now(),
             executions=self._stage.rollouts(),
+            publishes=self._hand.publishers.executions,
             happenings=self._happenings,
             violation=violation,
             world=self.world,
@@ -160,11 +164,13 @@ class _Player:
             for one in invariants:
                 one.check()
             self._hand.seize_moments()
+        check_publishes(self._hand.publishers, self._schedule, world)
         check_quiescence(self._observers, self._schedule)
 
     def _quiet(self) -> bool:
         now = self.world.clock.now()
-        if self._pending or self._hand.pending or any(one.busy for one in self._observers):
+        busy = any(one.busy for one in self._observers) or self._hand.publishers.busy
+        if self._pending or self._hand.pending or busy:
             self._busy_at = now
             return False
         return now - self._busy_at >= QUIET

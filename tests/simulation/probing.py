@@ -9,7 +9,8 @@ from typing import Any
 from embedded.scenarios.stage import ENVIRONMENT
 from embedded.world.awslambda import FunctionSpec
 from embedded.world.world import World
-from tests.simulation.observer import Live, Observer, Step
+from tests.simulation.observer import Observer
+from tests.simulation.rollout import Live, Step
 from tests.simulation.schedule import ProbeSetup, Said
 from tests.simulation.violation import Violation
 

@@ -57,7 +57,7 @@ def _nothing_was_dropped(world: World) -> Iterator[Violation]:
 
 
 def _fleet_serves(seen: Observer) -> Iterator[Violation]:
-    group = seen.scene.group
+    scene, group = seen.scene, seen.scene.group
     if "claim" in seen.ledger:
         yield Violation("I10", "the claim outlived every rollout", dict(seen.ledger["claim"]))
     for waiting in ("queued", "successor"):
@@ -67,8 +67,36 @@ def _fleet_serves(seen: Observer) -> Iterator[Violation]:
     if group.refresh is not None:
         what = f"no rollout runs and the refresh {group.refresh.id} is {group.refresh.status}"
         yield Violation("end", what)
-    if not seen.in_a_persons_hands:
-        yield from _is_whole(seen)
+    if seen.in_a_persons_hands or _is_known_to_drift(seen):
+        return
+    yield from _is_whole(seen)
+    if seen.drifted and seen.staged is None and "live" in seen.ledger:
+        saved = scene.snapshot_of(scene.saved_version)
+        what = f"{seen.live.snapshot} is live, the group saves {saved}, and nobody was told"
+        yield Violation("end", what)
+
+
+def _is_known_to_drift(seen: Observer) -> bool:
+    """Whether others moved the fleet off what is live, and that was told or will be healed.
+
+    Before the first rollout there is nothing live that a fleet could drift from. One that heals
+    waits after a heal that failed, and heals nothing while it is held.
+    """
+    if not seen.drifted:
+        return False
+    if "live" not in seen.ledger:
+        return bool(seen.meddled.saved)
+    return seen.scene.told_of_drift() and (
+        not seen.setup.heals or "hold" in seen.ledger or waits_to_retry(seen)
+    )
+
+
+def waits_to_retry(seen: Observer) -> bool:
+    """Whether the next automatic rollout waits, after one that failed."""
+    trouble = seen.ledger.get("trouble")
+    return trouble is not None and (
+        datetime.fromisoformat(trouble["retry_after"]) > seen.scene.now - _COMPARISON
+    )
 
 
 def _is_whole(seen: Observer) -> Iterator[Violation]:
@@ -85,6 +113,8 @@ def _is_whole(seen: Observer) -> Iterator[Violation]:
     snapshot = scene.world.ec2.snapshot(live.snapshot)
     if snapshot is None or snapshot.scenario is not Scenario.HEALTHY:
         return  # what became live soured afterwards: instances come and go for ever
+    if not scene.launchable(scene.saved_version):
+        return  # others took what is live away: lost instances are not replaced, which is told
     healthy = sum(scene.healthy(one) for one in scene.in_service())
     if healthy != group.desired:
         yield Violation(
@@ -94,10 +124,8 @@ def _is_whole(seen: Observer) -> Iterator[Violation]:
 
 def _newest_is_live(seen: Observer) -> Iterator[Violation]:
     """I7: what is fit and newer is live, or there is a reason in the ledger."""
-    scene, trouble = seen.scene, seen.ledger.get("trouble")
-    if "hold" in seen.ledger:
-        return
-    if trouble and datetime.fromisoformat(trouble["retry_after"]) > scene.now - _COMPARISON:
+    scene = seen.scene
+    if "hold" in seen.ledger or waits_to_retry(seen):
         return
     dated = []
     for name in seen.snapshots:

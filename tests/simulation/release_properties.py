@@ -12,9 +12,10 @@ from datetime import timedelta
 
 from embedded.scenarios.stage import DATA_DEVICE
 from embedded.world.autoscaling.refresh import SUCCESSFUL, InstanceRefresh
-from tests.simulation.observer import Live, Observer, Rollout, Step
+from tests.simulation.observer import Observer
 from tests.simulation.oracle import true_since
 from tests.simulation.probing import unprobed
+from tests.simulation.rollout import Live, Rollout, Step
 from tests.simulation.violation import Violation
 
 
@@ -28,6 +29,9 @@ def passed_the_gate(seen: Observer, step: Step) -> Iterator[Violation]:
             what = f"an instance was launched from the unencrypted snapshot {snapshot_id}"
             yield Violation("I1", what, evidence)
         if snapshot_id == seen.scene.fleet.first_snapshot:
+            continue
+        # Auto Scaling launches what others saved: that is told or healed, and not ours.
+        if launch.template_version in seen.meddled.saved:
             continue
         judged = [
             one.unfit
@@ -58,6 +62,9 @@ def live_is_proven(seen: Observer, step: Step) -> Iterator[Violation]:
     live = Live(told["snapshot"], int(told["template"]["version"]))
     if live == seen.live:
         return
+    if _renumbered(seen, live):
+        seen.live = live
+        return
     for doubt in _doubts(seen, step.actor, live):
         yield Violation(
             "I3",
@@ -65,7 +72,17 @@ def live_is_proven(seen: Observer, step: Step) -> Iterator[Violation]:
             {"look": step.actor.look if step.actor else None},
         )
     yield from _moves_forward(seen, step.actor, live)
-    seen.live = live
+    seen.live = seen.proven = live
+
+
+def _renumbered(seen: Observer, live: Live) -> bool:
+    """Whether what is live only got the number of another version.
+
+    A release is told by its snapshot: the ledger takes over a version that others saved with the
+    same one, and takes the proven one back when that turns out bad.
+    """
+    same = live.snapshot == seen.live.snapshot
+    return same and (live == seen.proven or live.version in seen.meddled.saved)
 
 
 def _doubts(seen: Observer, actor: Rollout | None, live: Live) -> Iterator[str]:
@@ -112,7 +129,7 @@ def default_is_proven(seen: Observer, _: Step) -> Iterator[Violation]:
     they went before another execution could end it, the release is staged again as it is.
     """
     version = seen.scene.default_version
-    if version == seen.live.version:
+    if version in (seen.live.version, seen.proven.version):
         return
     claimant, staged = seen.claimant, seen.staged
     is_staged = staged is not None and version == staged.version
@@ -135,7 +152,10 @@ def saved_is_live(seen: Observer, _: Step) -> Iterator[Violation]:
     """I3: during a refresh the group's saved version is the last live release."""
     scene = seen.scene
     refresh = scene.group.refresh
-    if refresh is not None and scene.saved_version != seen.live.version:
+    # A rollout goes back to what it found, be it what others saved; and what is live and proven is
+    # there twice when others made another version of it.
+    right = {seen.live.version, seen.proven.version} | seen.meddled.saved
+    if refresh is not None and scene.saved_version not in right:
         yield Violation(
             "I3",
             f"the group saves version {scene.saved_version} while a refresh is {refresh.status}",
@@ -163,10 +183,16 @@ def nothing_bad_is_left(seen: Observer, _: Step) -> Iterator[Violation]:
         right["the version saved on the group"] = {seen.staged.snapshot}
         if seen.staged.version == seen.promotion_begun:
             right["$Default"] = {seen.staged.snapshot}
+    # What others make or save is theirs. Instances of it are drift, which is told or healed.
+    theirs = {
+        "the newest version": seen.meddled.made,
+        "$Default": set[int](),
+        "the version saved on the group": seen.meddled.saved,
+    }
     left = {
         name: version
         for name, version in names.items()
-        if scene.snapshot_of(version) not in right[name]
+        if scene.snapshot_of(version) not in right[name] and version not in theirs[name]
     }
     if left and not seen.in_a_persons_hands:
         yield Violation(
@@ -214,25 +240,31 @@ def going_back_leaves_a_hold(seen: Observer, step: Step) -> Iterator[Violation]:
 
 
 def there_is_a_way_back(seen: Observer, step: Step) -> Iterator[Violation]:
-    """I4: the rollback target is launchable when a refresh starts, and until the bake is over."""
+    """I4: the rollback target is launchable when a refresh starts, and until the bake is over.
+
+    What others delete, archive or disable cannot be held against the rollout that was looking
+    before they did: the last look before a refresh forward is the preflight's, and tags protect
+    nothing while it runs.
+    """
     scene, refresh = seen.scene, seen.scene.group.refresh
     if not step.refreshes and (refresh is None or not step.changes):
         return
+    if scene.launchable(scene.saved_version):
+        return
+    actor = step.actor
+    if step.refreshes and actor is not None and not actor.way_back_was_there:
+        what = f"{actor.name} started a refresh, and there was nothing to go back to"
+        yield Violation("I4", what, {"saved version": scene.saved_version})
     template = scene.world.ec2.template(scene.fleet.template_id)
     if scene.saved_version not in template.versions:
         yield Violation("I4", f"version {scene.saved_version}, to go back to, does not exist")
         return
     snapshot_id = scene.snapshot_of(scene.saved_version)
-    snapshot = scene.world.ec2.snapshot(snapshot_id)
-    role = scene.world.ec2.service_linked_role
-    if (
-        snapshot is None
-        or snapshot.state != "completed"
-        or snapshot.tier != "standard"
-        or (snapshot.kms_key_id and not scene.world.kms.usable(snapshot.kms_key_id, role))
-    ):
-        what = f"{snapshot_id}, to go back to, cannot be launched from"
-        yield Violation("I4", what, {"refresh": refresh.id if refresh else None})
+    since = (refresh.started if refresh else None) or scene.now
+    if snapshot_id in seen.meddled.lost or seen.meddled.short_since(since, scene.now):
+        return
+    what = f"{snapshot_id}, to go back to, cannot be launched from"
+    yield Violation("I4", what, {"refresh": refresh.id if refresh else None})
 
 
 def begins_on_a_healthy_fleet(seen: Observer, step: Step) -> Iterator[Violation]:

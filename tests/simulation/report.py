@@ -31,11 +31,15 @@ def _lines(played: Played) -> Iterator[str]:
         execution.name: f"rollout {number}"
         for number, execution in enumerate(played.executions, start=1)
     }
+    names |= {
+        execution.name: f"publish {number}"
+        for number, execution in enumerate(played.publishes, start=1)
+    }
     for name, short in names.items():
         yield f"  {short} is {name}"
     yield ""
     told = [(one.at, _SCHEDULE, "", one.what) for one in played.happenings]
-    for execution in played.executions:
+    for execution in (*played.executions, *played.publishes):
         told += [(at, names[execution.name], state, what) for at, state, what in moments(execution)]
     width = max((len(state) for _, _, state, _ in told), default=0)
     for at, who, state, what in sorted(told, key=lambda line: line[0]):

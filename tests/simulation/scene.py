@@ -63,6 +63,16 @@ class Scene:
             self._snapshots[version] = devices[DATA_DEVICE]["SnapshotId"]
         return self._snapshots[version]
 
+    def launchable(self, version: int) -> bool:
+        """Whether instances can be launched from the data of a version now."""
+        if version not in self.world.ec2.template(self.fleet.template_id).versions:
+            return False
+        snapshot = self.world.ec2.snapshot(self.snapshot_of(version))
+        if snapshot is None or snapshot.state != "completed" or snapshot.tier != "standard":
+            return False
+        key, role = snapshot.kms_key_id, self.world.ec2.service_linked_role
+        return key is None or self.world.kms.usable(key, role)
+
     def in_service(self) -> list[Member]:
         """The group's instances in service."""
         return list(self.group.members(IN_SERVICE))
@@ -93,6 +103,23 @@ class Scene:
     def quarantined(self, snapshot: str) -> bool:
         """Whether a snapshot is quarantined for the fleet."""
         return self._get(f"QUARANTINE#{snapshot}") is not None
+
+    def told_of_drift(self) -> bool:
+        """Whether the ledger remembers that the fleet's drift was told."""
+        return self._get("PROBLEM#drift") is not None
+
+    def of_writer(self, writer: str) -> dict[str, Item]:
+        """What the ledger keeps of a writer, by sort key."""
+        reply = self.world.dynamodb.perform(
+            "Query",
+            {
+                "TableName": self.table,
+                "KeyConditionExpression": "pk = :pk",
+                "ExpressionAttributeValues": {":pk": {"S": f"WRITER#{writer}"}},
+                "ConsistentRead": True,
+            },
+        )
+        return {str(one["sk"]): one for one in map(_plain, reply["Items"])}
 
     def records(self) -> list[Item]:
         """What the fleet's rollouts left, oldest first."""

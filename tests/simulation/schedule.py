@@ -9,12 +9,13 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from embedded.world.behaviour import Scenario
+from tests.simulation.foreign import Foreign, LaunchesRunShort
+from tests.simulation.parts import PROMPT, OfFleet, Part, Timed
+from tests.simulation.publications import DataIsReady, Publication, WriterSetup
 
-PROMPT = 1.0
-"""Seconds that an event takes when nothing is wrong with it."""
 LATEST = "latest"
 
 
@@ -60,10 +61,6 @@ class Unrun(StrEnum):
     UNHEARD = "is run, and nobody hears of it"
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
 class Said(StrEnum):
     """What a probe answers, or does instead."""
 
@@ -74,7 +71,7 @@ class Said(StrEnum):
     NONSENSE = "nonsense"
 
 
-class ProbeSetup(_Part):
+class ProbeSetup(Part):
     """A fleet's probe: what it answers in turn, again and again, and how long it takes."""
 
     answers: tuple[Said, ...] = Field(min_length=1)
@@ -87,7 +84,7 @@ class ProbeSetup(_Part):
         return set(self.answers) == {Said.PASS} and self.seconds == 0
 
 
-class FleetSetup(_Part):
+class FleetSetup(Part):
     """The fleet and its policy. Durations are seconds."""
 
     capacity: int = Field(ge=1, le=10)
@@ -101,18 +98,15 @@ class FleetSetup(_Part):
     watches_alarm: bool = True
     max_age: int | None = None
     probe: ProbeSetup | None = None
+    heals: bool = False
+    """Whether drift is healed; else it is only told."""
+    mixed: bool = False
+    """Whether the group has a mixed instances policy, over two types."""
+    writer: WriterSetup | None = None
+    """The writer whose data is published, besides the snapshots that just complete."""
 
 
-class _Entry(_Part):
-    at: float
-
-
-class _OfFleet(_Entry):
-    fleet: int = 0
-    """Which of the schedule's fleets it happens to."""
-
-
-class SnapshotCompletes(_OfFleet):
+class SnapshotCompletes(OfFleet):
     """A snapshot of the fleet's writer completes, and its event arrives after ``arrivals``.
 
     ``taken_before`` is how long before ``at`` it was begun. ``data_before`` is how long before
@@ -130,21 +124,21 @@ class SnapshotCompletes(_OfFleet):
     arrivals: tuple[float, ...] = (PROMPT,)
 
 
-class OperatorStarts(_OfFleet):
+class OperatorStarts(OfFleet):
     """A person starts a rollout of a snapshot that the schedule labels, or of the newest."""
 
     kind: Literal["start"] = "start"
     snapshot: str = LATEST
 
 
-class CapacityChanges(_OfFleet):
+class CapacityChanges(OfFleet):
     """The group's desired capacity changes."""
 
     kind: Literal["capacity"] = "capacity"
     desired: int
 
 
-class AlarmIsHeld(_OfFleet):
+class AlarmIsHeld(OfFleet):
     """The fleet's alarm is in a state for some time, whatever its metric says."""
 
     kind: Literal["alarm"] = "alarm"
@@ -152,7 +146,7 @@ class AlarmIsHeld(_OfFleet):
     seconds: float
 
 
-class CallsFail(_Entry):
+class CallsFail(Timed):
     """From ``at`` on, ``times`` calls of a function go wrong, the ``nth`` being the first.
 
     With an ``operation`` only calls of that are counted, and go wrong.
@@ -167,7 +161,7 @@ class CallsFail(_Entry):
     times: int = Field(default=1, ge=1)
 
 
-class EventTravels(_Entry):
+class EventTravels(Timed):
     """From ``at`` on, the ``nth`` event of a source arrives after ``arrivals``; never, if empty."""
 
     kind: Literal["event"] = "event"
@@ -176,7 +170,7 @@ class EventTravels(_Entry):
     arrivals: tuple[float, ...]
 
 
-class OperatorAborts(_OfFleet):
+class OperatorAborts(OfFleet):
     """A person aborts the fleet's newest execution that runs: at once, or in its next such state.
 
     Nobody does when none runs.
@@ -186,51 +180,59 @@ class OperatorAborts(_OfFleet):
     state: str | None = None
 
 
-class PolicyIsWritten(_OfFleet):
+class PolicyIsWritten(OfFleet):
     """A person, or a stack, writes the fleet's parameter again, as it is."""
 
     kind: Literal["policy"] = "policy"
 
 
-class OperatorCancels(_OfFleet):
+class OperatorCancels(OfFleet):
     """A person cancels the group's instance refresh, if one is active."""
 
     kind: Literal["cancel"] = "cancel"
 
 
-class HistoryFills(_OfFleet):
+class HistoryFills(OfFleet):
     """The fleet's newest execution that runs has looked so often that its next look is the last."""
 
     kind: Literal["history"] = "history"
 
 
-class OperatorRedrives(_OfFleet):
+class OperatorRedrives(OfFleet):
     """A person redrives the fleet's newest execution that died, if there is one."""
 
     kind: Literal["redrive"] = "redrive"
 
 
-class OperatorAsks(_OfFleet):
+class OperatorAsks(OfFleet):
     """A person's request.
 
     Holds or resumes the fleet, goes back to the previous release, wants the newest snapshot at
-    once (repair), wants what is live to stay (stay), looks ahead (preview), or lifts the
-    quarantine of the newest quarantined snapshot (lift).
+    once (repair), wants what is live to stay (stay) or to be rolled out again (again), looks ahead
+    (preview), or lifts the quarantine of the newest quarantined snapshot (lift).
     """
 
     kind: Literal["ask"] = "ask"
     what: Literal[
-        "hold", "hold and roll back", "resume", "previous", "repair", "stay", "preview", "lift"
+        "hold",
+        "hold and roll back",
+        "resume",
+        "previous",
+        "repair",
+        "stay",
+        "again",
+        "preview",
+        "lift",
     ]
 
 
-class ComparisonRuns(_Entry):
+class ComparisonRuns(Timed):
     """The scheduled comparison is run besides its schedule."""
 
     kind: Literal["compare"] = "compare"
 
 
-class ReadsLag(_Entry):
+class ReadsLag(Timed):
     """For some seconds, reads lag behind what was written by ``lag`` seconds."""
 
     kind: Literal["lag"] = "lag"
@@ -238,7 +240,7 @@ class ReadsLag(_Entry):
     seconds: float
 
 
-class InvocationsFail(_Entry):
+class InvocationsFail(Timed):
     """From ``at`` on, ``times`` invocations of a function go wrong, the ``nth`` being the first."""
 
     kind: Literal["invocation"] = "invocation"
@@ -249,7 +251,7 @@ class InvocationsFail(_Entry):
     times: int = Field(default=1, ge=1)
 
 
-class EnvironmentStops(_Entry):
+class EnvironmentStops(Timed):
     """The stop parameter is there for some time."""
 
     kind: Literal["stop"] = "stop"
@@ -272,7 +274,9 @@ Entry = Annotated[
     | EnvironmentStops
     | ComparisonRuns
     | ReadsLag
-    | InvocationsFail,
+    | InvocationsFail
+    | Foreign
+    | Publication,
     Field(discriminator="kind"),
 ]
 
@@ -280,7 +284,7 @@ Entry = Annotated[
 _INTERFERENCE = CapacityChanges | AlarmIsHeld | OperatorAborts | OperatorAsks | OperatorCancels
 
 
-class Schedule(_Part):
+class Schedule(Part):
     """One seed's story: some fleets, and what happens to them."""
 
     seed: int
@@ -312,14 +316,14 @@ class Schedule(_Part):
         if probe is not None and not probe.kind:
             return False
         return self.whole and not any(
-            isinstance(entry, ReadsLag)
+            isinstance(entry, ReadsLag | LaunchesRunShort)
             or (
-                isinstance(entry, _OfFleet)
+                isinstance(entry, OfFleet)
                 and entry.fleet == fleet
                 and (
-                    isinstance(entry, _INTERFERENCE)
+                    isinstance(entry, _INTERFERENCE | Foreign)
                     or (
-                        isinstance(entry, SnapshotCompletes)
+                        isinstance(entry, SnapshotCompletes | DataIsReady)
                         and entry.scenario is not Scenario.HEALTHY
                     )
                 )

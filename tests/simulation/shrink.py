@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from embedded.world.behaviour import Scenario
+from tests.simulation.foreign import (
+    KeyIsDisabled,
+    LaunchesRunShort,
+    MaximumChanges,
+    SnapshotIsLost,
+    StackUpdates,
+)
+from tests.simulation.parts import PROMPT
 from tests.simulation.play import play
+from tests.simulation.publications import DataIsReady, WriterSetup
 from tests.simulation.schedule import (
-    PROMPT,
     CallsFail,
     Entry,
     EventTravels,
@@ -30,6 +38,9 @@ _SIMPLER_FLEETS: tuple[dict[str, object], ...] = (
     {"probe": None},
     {"max_age": None},
     {"watches_alarm": True},
+    {"heals": False},
+    {"mixed": False},
+    {"writer": None},
 )
 
 
@@ -158,11 +169,26 @@ def _simpler(entry: Entry) -> Iterator[dict[str, object]]:
         case CallsFail() | InvocationsFail():
             yield {"times": 1}
             yield {"at": 0.0}
+        case StackUpdates():
+            yield {"new_image": False}
+            yield {"data": "live"}
+        case DataIsReady():
+            yield {"scenario": Scenario.HEALTHY}
+            yield {"by": "event", "arrivals": (PROMPT,)}
+            yield {"data_before": None}
+            yield {"snapshot_only": False}
+        case SnapshotIsLost():
+            yield {"how": "deleted"}
+        case LaunchesRunShort() | KeyIsDisabled():
+            yield {"seconds": 600.0}
+        case MaximumChanges():
+            yield {"above_desired": 0}
 
 
 def _with_simpler_fleets(schedule: Schedule) -> Iterator[Schedule]:
     for number, fleet in enumerate(schedule.fleets):
-        for changes in _SIMPLER_FLEETS:
+        hookless = ({"writer": WriterSetup()},) if fleet.writer else ()
+        for changes in (*_SIMPLER_FLEETS, *hookless):
             if fleet.capacity <= int(str(changes.get("capacity", fleet.capacity + 1))) and (
                 "capacity" in changes
             ):

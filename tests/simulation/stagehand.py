@@ -13,7 +13,10 @@ from embedded.world.autoscaling.refresh import CANCELLING
 from snaproll.domain.handover import MOST_LOOKS
 from tests.simulation.injections import Injections
 from tests.simulation.observer import Observer
+from tests.simulation.outsiders import TYPES, Outsiders
 from tests.simulation.probing import MOST_SECONDS, probe_name
+from tests.simulation.publications import DataIsReady, PublishIsAborted, SnapshotBreaks
+from tests.simulation.publishers import Publishers
 from tests.simulation.schedule import (
     LATEST,
     AlarmIsHeld,
@@ -62,11 +65,18 @@ class Stagehand:
         self._observers = observers
         self._injections = injections
         self._note = note
-        self.pending = 0
-        """What was begun and is not over: a stop of the environment."""
+        self._outsiders = Outsiders(stage, observers, note)
+        self.publishers = Publishers(stage, observers, injections, note)
+        self._stops = 0
+        """Stops of the environment that are not over."""
         self.labels: dict[str, str] = {}
         """Snapshot id by label."""
         self._aborts: list[OperatorAborts] = []
+
+    @property
+    def pending(self) -> int:
+        """What was begun and is not over by itself."""
+        return self._stops + self._outsiders.pending
 
     def do(self, entry: Entry) -> None:  # noqa: C901, PLR0912 - one line for each kind of entry
         """Carry one entry out."""
@@ -103,6 +113,10 @@ class Stagehand:
                 self._ask(entry)
             case EnvironmentStops():
                 self._stop(entry)
+            case DataIsReady() | PublishIsAborted() | SnapshotBreaks():
+                self.publishers.do(entry)
+            case _:
+                self._outsiders.do(entry)
 
     def seize_moments(self) -> None:
         """Do what was to be done once an execution is in a certain state."""
@@ -232,6 +246,7 @@ class Stagehand:
             "previous": {"snapshot": "previous", "reason": "the numbers are wrong"},
             "repair": {"snapshot": LATEST, "reason": "the live numbers are wrong"},
             "stay": {"snapshot": seen.live.snapshot, "reason": "the new ones are wrong"},
+            "again": {"snapshot": "live"},
             "preview": {"dry_run": True},
         }
         return requests[entry.what]
@@ -247,15 +262,15 @@ class Stagehand:
         self._note(f"the environment is stopped for {entry.seconds:.0f} s")
         ssm = self._stage.session.client("ssm")
         ssm.put_parameter(Name=_STOP, Value="an audit", Type="String", Overwrite=True)
-        self.pending += 1
+        self._stops += 1
         for seen in self._observers:
             until = self._world.clock.now() + timedelta(seconds=entry.seconds)
             seen.stopped_until = max(seen.stopped_until or until, until)
         self._world.clock.after(entry.seconds, "the stop ends", self._go_on)
 
     def _go_on(self) -> None:
-        self.pending -= 1
-        if self.pending:
+        self._stops -= 1
+        if self._stops:
             return
         self._note("the environment is stopped no more")
         self._stage.session.client("ssm").delete_parameter(Name=_STOP)
@@ -299,4 +314,26 @@ def build(stage: Stage, name: str, setup: FleetSetup) -> StagedFleet:
             "timeout": f"{MOST_SECONDS}s",
             "tries": setup.probe.tries,
         }
-    return stage.add_fleet(name, capacity=setup.capacity, policy=policy)
+    if setup.heals:
+        policy["on_drift"] = "heal"
+    fleet = stage.add_fleet(name, capacity=setup.capacity, policy=policy)
+    if setup.mixed:
+        _mix(stage, fleet)
+    return fleet
+
+
+def _mix(stage: Stage, fleet: StagedFleet) -> None:
+    """Let a group take the second type where there is none of the first."""
+    overrides: Any = [{"InstanceType": one} for one in TYPES]
+    stage.session.client("autoscaling").update_auto_scaling_group(
+        AutoScalingGroupName=fleet.group,
+        MixedInstancesPolicy={
+            "LaunchTemplate": {
+                "LaunchTemplateSpecification": {
+                    "LaunchTemplateId": fleet.template_id,
+                    "Version": "1",
+                },
+                "Overrides": overrides,
+            }
+        },
+    )

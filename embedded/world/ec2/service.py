@@ -220,6 +220,15 @@ class EC2(Service):
         """Put another account's snapshot into the world: public, shared with us, or private."""
         return self._making.add_foreign(owner=owner, public=public, shared=shared, **attributes)
 
+    def write_to_volume(self, volume_id: str, scenario: str) -> None:
+        """Say what instances do with what is on a volume from now on, restored from a snapshot."""
+        self._volumes.get(volume_id).scenario = scenario
+
+    def snapshots_of_volume(self, volume_id: str) -> list[Snapshot]:
+        """The snapshots of a volume that exist, whatever their state."""
+        owned = (self.snapshot(one) for one in self._snapshot_store.owned_ids())
+        return [one for one in owned if one is not None and one.volume_id == volume_id]
+
     def fail_next_snapshot(self, cause: str) -> None:
         """Let the next CreateSnapshot or CopySnapshot end in ``error`` with this cause."""
         self._making.fail_next(cause)

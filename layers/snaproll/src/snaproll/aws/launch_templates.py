@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_ec2.type_defs import LaunchTemplateVersionTypeDef
 
+_NO_VERSION = "InvalidLaunchTemplateId.VersionNotFound"
 _GONE = frozenset(
     {
+        _NO_VERSION,
         "InvalidLaunchTemplateId.NotFound",
-        "InvalidLaunchTemplateId.VersionNotFound",
         "InvalidLaunchTemplateName.NotFoundException",
     }
 )
@@ -268,11 +269,25 @@ class LaunchTemplates:
             raise named(error, f"list the versions after {version}") from error
 
     def newest(self, template_id: str) -> VersionContents | None:
-        """The version that ``$Latest`` means now."""
-        with named_errors(f"read the newest version of {template_id}"):
+        """The version that ``$Latest`` means now; None when the template is gone.
+
+        Raises
+        ------
+        NotYetVisibleError
+            EC2 does not show it yet: a template is never without a version.
+        """
+        try:
             reply = self._ec2.describe_launch_template_versions(
                 LaunchTemplateId=template_id, Versions=["$Latest"]
             )
+        except SDK_ERRORS as error:
+            if code_of(error) == _NO_VERSION:
+                raise NotYetVisibleError(
+                    f"The newest version of {template_id} cannot be seen yet."
+                ) from error
+            if code_of(error) in _GONE:
+                return None
+            raise named(error, f"read the newest version of {template_id}") from error
         return next(map(_contents, reply["LaunchTemplateVersions"]), None)
 
     def set_default(self, version: TemplateVersion) -> None:

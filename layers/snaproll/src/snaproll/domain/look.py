@@ -22,6 +22,8 @@ class Look:
     refresh started. ``taken_out`` says of each new instance that served and is gone why Auto
     Scaling took it out of service. ``without_refresh`` tells that none was started: forward, the
     first instances of a staged release are watched; back, the group had none that could go back.
+    ``same_data`` are other versions with the data of the wanted one: a release is told by its
+    snapshot, and a rollback leaves alone what was never replaced.
     """
 
     policy: FleetPolicy
@@ -34,6 +36,7 @@ class Look:
     now: datetime
     taken_out: Mapping[str, str] = field(default_factory=dict)
     without_refresh: bool = False
+    same_data: frozenset[TemplateVersion] = frozenset()
 
     @property
     def floor(self) -> int:
@@ -47,13 +50,16 @@ class Look:
 
     @property
     def new(self) -> list[Instance]:
-        """Members that run the wanted version."""
-        return [one for one in self.members if one.version == self.wanted]
+        """Members that run the wanted version, or one with the same data where that will do."""
+        return [one for one in self.members if self._is_wanted(one)]
 
     @property
     def others(self) -> list[Instance]:
         """Members in service that run something else."""
-        return [one for one in self.members if one.in_service and one.version != self.wanted]
+        return [one for one in self.members if one.in_service and not self._is_wanted(one)]
+
+    def _is_wanted(self, member: Instance) -> bool:
+        return member.version == self.wanted or member.version in self.same_data
 
     @property
     def failing_new(self) -> list[Instance]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from snaproll.contracts.looks import Watched, WatchRequest
 from snaproll.domain.assessment import Assessment, Memory, Verdict
 from snaproll.domain.back import assess_back
@@ -11,6 +13,7 @@ from snaproll.domain.group import FleetView, RefreshStatus
 from snaproll.domain.handover import is_due
 from snaproll.domain.ledger import Claim, Phase, Seen
 from snaproll.domain.look import Look
+from snaproll.domain.release import TemplateVersion
 from snaproll.domain.remembering import failed_health_check, missing, vanished
 from snaproll.domain.room import without_room
 from snaproll.domain.signals import shorten_after_wake
@@ -93,6 +96,8 @@ def _assess(
         ),
         without_refresh=request.refresh.id is None,
     )
+    if not forward:
+        look = replace(look, same_data=_same_data(look, request, runtime))
     judge = assess_forward if forward else assess_back
     assessment = judge(look, request.memory)
     if forward and _lacks_evidence(assessment) and _failed_unseen(look, request.memory, runtime):
@@ -102,6 +107,24 @@ def _assess(
         assessment = assessment.model_copy(update={"against_data": False})
     assessment = _with_causes(assessment, look, request, runtime)
     return _with_target(assessment, request, runtime)
+
+
+def _same_data(look: Look, request: WatchRequest, runtime: Runtime) -> frozenset[TemplateVersion]:
+    """Other versions with the target's snapshot that instances run once a rollback is over.
+
+    A stack update may have given the group another version with the live data right before: the
+    instances that the rollout had not replaced yet still run the one before, and a rollback has
+    nothing to put back on them.
+    """
+    refresh, snapshot = look.refresh, request.target.snapshot
+    others = {one.version for one in look.others if one.version is not None}
+    if not others or snapshot is None or (refresh is not None and refresh.status.active):
+        return frozenset()
+    device = request.rollout.policy.data_device
+    found = runtime.templates.several(others - {request.candidate.template})
+    return frozenset(
+        version for version, one in found.items() if one.snapshot_at(device) == snapshot
+    )
 
 
 def _lacks_evidence(assessment: Assessment) -> bool:
