@@ -104,6 +104,19 @@ def test_a_failed_snapshot_is_in_error_and_announced_as_failed(
     assert sent[0][2]["cause"] == "Source volume ID is not valid."
 
 
+def test_a_snapshot_holds_what_was_written_to_its_volume(world: World) -> None:
+    volume_id = volume(world)
+    whole = world.call("ec2", "CreateSnapshot", {"VolumeId": volume_id})["SnapshotId"]
+    world.run_for(3600)
+    world.ec2.write_to_volume(volume_id, "corrupt")
+    broken = world.call("ec2", "CreateSnapshot", {"VolumeId": volume_id})["SnapshotId"]
+    world.call("ec2", "CreateSnapshot", {"VolumeId": volume(world)})
+
+    found = {one.id: one.scenario.value for one in world.ec2.snapshots_of_volume(volume_id)}
+
+    assert found == {whole: "healthy", broken: "corrupt"}
+
+
 def test_a_snapshot_deleted_while_pending_is_never_announced(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
