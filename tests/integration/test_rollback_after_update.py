@@ -43,6 +43,36 @@ def test_instances_with_other_data_are_still_no_way_back(stage: Stage, fleet: St
     assert "still run another version" in reason(rolled)
 
 
+def test_a_stack_update_of_a_fleet_on_which_what_is_live_was_staged_calls_nobody(
+    stage: Stage, fleet: StagedFleet, seen: Seen
+) -> None:
+    # Given a fleet without instances on which a person wants what is live to stay
+    stage.roll(fleet)
+    live = live_on(seen)
+    scale(stage, fleet, 0)
+    stage.roll(fleet)
+    stage.start({"fleet": fleet.name, "snapshot": live, "reason": "the new one is wrong"})
+    stage.finish()
+
+    # When a stack update makes another version of that, and the first instances come
+    made = update_stack(stage, fleet, live)
+    scale(stage, fleet, 2)
+    stage.finish()
+
+    # Then what was staged is given up for the stack's version, which brings the same data
+    assert outcome(stage.rollouts()[-1]) == "FleetNotReady"
+    assert seen.serves(live)
+    assert seen.saved == made
+
+
+def scale(stage: Stage, fleet: StagedFleet, desired: int) -> None:
+    """Change the desired capacity, and give the group the time for it."""
+    stage.session.client("autoscaling").set_desired_capacity(
+        AutoScalingGroupName=fleet.group, DesiredCapacity=desired
+    )
+    stage.world.run_for(900)
+
+
 def test_a_newest_version_that_cannot_be_seen_yet_is_asked_for_again(
     stage: Stage, fleet: StagedFleet
 ) -> None:

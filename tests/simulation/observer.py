@@ -149,8 +149,19 @@ class Observer:
 
         Any other hold stands on a whole fleet.
         """
-        if not self.ledger.get("hold", {}).get("needs_person"):
-            return False
+        called = bool(self.ledger.get("hold", {}).get("needs_person"))
+        return called and self._left_to_a_person()
+
+    @property
+    def resumed_without_a_way_back(self) -> bool:
+        """Whether a person who was called resumed the fleet, and nothing can be done about it yet.
+
+        As long as others keep away what the group saves, every rollout is refused.
+        """
+        lost = not self.scene.launchable(self.scene.saved_version)
+        return lost and self._left_to_a_person()
+
+    def _left_to_a_person(self) -> bool:
         # A repair that did not begin left the fleet as it was.
         told = (one["outcome"] for one in reversed(self.scene.records()))
         return next((one for one in told if one not in _CHANGED_NOTHING), "") == "NeedsAttention"

@@ -91,8 +91,10 @@ def _doubts(seen: Observer, actor: Rollout | None, live: Live) -> Iterator[str]:
         yield "it is not the release of the rollout that holds the claim"
         return
     yield from _unbaked(seen, actor, live)
-    if seen.scene.saved_version != live.version:
-        yield f"the group saves version {seen.scene.saved_version}"
+    # What others saved meanwhile is drift from now on: the comparison tells or heals it.
+    saved = seen.scene.saved_version
+    if saved != live.version and saved not in seen.meddled.saved:
+        yield f"the group saves version {saved}"
     look = actor.look
     if look is None:
         yield "nobody looked at the fleet"
@@ -194,7 +196,7 @@ def nothing_bad_is_left(seen: Observer, _: Step) -> Iterator[Violation]:
         for name, version in names.items()
         if scene.snapshot_of(version) not in right[name] and version not in theirs[name]
     }
-    if left and not seen.in_a_persons_hands:
+    if left and not seen.in_a_persons_hands and not seen.resumed_without_a_way_back:
         yield Violation(
             "I5",
             f"no rollout runs, {seen.live.snapshot} is live, and {' and '.join(left)} "

@@ -101,7 +101,8 @@ def delete_template_version(request: DiscardRequest, runtime: Runtime) -> Record
     if newest is None or newest.version == request.target.template:
         # What the fleet went back to, which may be launched even if it has the same snapshot.
         return Recorded(message=f"{discarded} was deleted.")
-    if newest.snapshot_at(policy.data_device) == snapshot and not rollout.again:
+    same = newest.snapshot_at(policy.data_device) == snapshot
+    if same and not rollout.again and not _is_proven(request, runtime):
         raise TemplateRefusedError(
             f"{newest.version}, the newest one, carries {snapshot} as well and was not "
             f"made by this rollout. Delete it, or $Latest brings that snapshot back."
@@ -137,6 +138,17 @@ def _newest_but_leftovers(
             return newest
         runtime.templates.delete(newest.version)
         deleted.append(newest.version)
+
+
+def _is_proven(request: DiscardRequest, runtime: Runtime) -> bool:
+    """Whether the release that is given up has the data that is live, or that is gone back to.
+
+    A person may have wanted just that on a fleet without instances; it may be launched from
+    whichever version.
+    """
+    live = runtime.ledger.state(request.rollout.fleet).live
+    good = {request.target.snapshot, live.snapshot if live else None}
+    return request.candidate.snapshot in good
 
 
 def _note(fleet: str, snapshot: str, source: TemplateVersion) -> str:
