@@ -338,12 +338,18 @@ class Observer:
         The step may have started another execution, whose history has begun and whose states have
         not run.
         """
-        found = None
-        for one in (*self.running.values(), *ended):
-            if len(one.execution.history) > one.told:
-                if one.told or found is None:
-                    found = one
-                one.told = len(one.execution.history)
+        grown = [
+            one for one in (*self.running.values(), *ended) if len(one.execution.history) > one.told
+        ]
+        now = self.scene.now
+        # One that grew in a step without calls was not looked at then: that is over by now.
+        found = max(
+            reversed(grown),
+            key=lambda one: (one.execution.history[-1].at == now, one.told > 0),
+            default=None,
+        )
+        for one in grown:
+            one.told = len(one.execution.history)
         return found
 
     def _follow_actor(self, actor: Rollout, calls: Sequence[Call]) -> None:

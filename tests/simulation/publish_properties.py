@@ -71,6 +71,8 @@ class _History:
         self.state: Item = items.pop("STATE", {})
         self.records = list(items.values())
         volume = scene.fleet.volume
+        self.lost = writer.seen.meddled.lost
+        """Snapshots that others deleted or archived."""
         found = world.ec2.snapshots_of_volume(volume)
         self.snapshots = sorted(found, key=lambda one: one.start_time)
 
@@ -149,7 +151,7 @@ def _is_free(history: _History) -> Iterator[Violation]:
         yield Violation("I6", f"no record tells how {sorted(unrecorded)} ended")
     for one in history.records:
         snapshot = next((it for it in history.snapshots if it.id == one.get("snapshot")), None)
-        good = one["outcome"] in _GOOD
+        good = one["outcome"] in _GOOD and one["snapshot"] not in history.lost
         if good and (snapshot is None or snapshot.state != "completed"):
             what = f"{one['publish']} ended as {one['outcome']} and its snapshot is not whole"
             yield Violation("I6", what, dict(one))
@@ -207,8 +209,10 @@ def _nothing_is_lost(
             or (wanted.true_at is not None and _true_at(one) >= wanted.true_at)
             for one in good
         )
+        # What others deleted afterwards was there.
         told = any(
-            datetime.fromisoformat(one["ended_at"]) >= wanted.at and one["outcome"] in _BAD
+            datetime.fromisoformat(one["ended_at"]) >= wanted.at
+            and (one["outcome"] in _BAD or one["snapshot"] in history.lost)
             for one in history.records
         )
         if not held and not told:

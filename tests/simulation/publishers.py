@@ -109,6 +109,7 @@ class Publishers:
         self._publishing = Publishing(stage)
         self._injections = injections
         self._note = note
+        self._ticks: set[datetime] = set()
         self.writers = {
             index: Writer(stage, seen, seen.setup.writer)
             for index, seen in enumerate(observers)
@@ -151,6 +152,10 @@ class Publishers:
         if entry.snapshot_only:
             what["mode"] = "snapshot_only"
         if entry.by == "schedule":
+            minute = now.replace(second=0, microsecond=0)
+            if minute in self._ticks:
+                return  # a schedule ticks once a minute at most
+            self._ticks.add(minute)
             self._note("the publishing schedule ticks")
             for one in self.writers.values():
                 one.wanted.append(Wanted(now, None, snapshot_only=False))
