@@ -151,7 +151,7 @@ def _is_free(history: _History) -> Iterator[Violation]:
         yield Violation("I6", f"no record tells how {sorted(unrecorded)} ended")
     for one in history.records:
         snapshot = next((it for it in history.snapshots if it.id == one.get("snapshot")), None)
-        good = one["outcome"] in _GOOD and one["snapshot"] not in history.lost
+        good = one["outcome"] in _GOOD and one.get("snapshot") not in history.lost
         if good and (snapshot is None or snapshot.state != "completed"):
             what = f"{one['publish']} ended as {one['outcome']} and its snapshot is not whole"
             yield Violation("I6", what, dict(one))
@@ -212,7 +212,7 @@ def _nothing_is_lost(
         # What others deleted afterwards was there.
         told = any(
             datetime.fromisoformat(one["ended_at"]) >= wanted.at
-            and (one["outcome"] in _BAD or one["snapshot"] in history.lost)
+            and (one["outcome"] in _BAD or one.get("snapshot") in history.lost)
             for one in history.records
         )
         if not held and not told:
