@@ -7,6 +7,7 @@ reaches fails ``test_faults``: then a play is missing here.
 from __future__ import annotations
 
 from embedded.world.behaviour import Scenario
+from tests.simulation.publications import DataIsReady, HookSays, PublishIsAborted, WriterSetup
 from tests.simulation.schedule import (
     AlarmIsHeld,
     CapacityChanges,
@@ -37,6 +38,11 @@ BRISK = FleetSetup(
     unhealthy_grace=300,
 )
 """A fleet under whose policy nothing takes long."""
+
+WRITTEN = BRISK.model_copy(
+    update={"writer": WriterSetup(hook=(HookSays.PENDING, HookSays.DONE), limit=60)}
+)
+"""One with a writer whose hook takes a moment."""
 
 
 def _play(*entries: Entry, fleet: FleetSetup = BRISK) -> Schedule:
@@ -107,6 +113,17 @@ PLAYS: dict[str, Schedule] = {
     "taken over": _play(
         _snapshot(FIRST),
         OperatorAborts(at=FIRST, state="WatchHealth"),
+    ),
+    # The second request comes when the first one's snapshot has begun, so that another follows.
+    "published": _play(
+        DataIsReady(at=FIRST),
+        DataIsReady(at=FIRST + 2 * MINUTE, by="person"),
+        fleet=WRITTEN,
+    ),
+    "publish given up": _play(
+        DataIsReady(at=FIRST),
+        PublishIsAborted(at=FIRST + 2 * MINUTE),
+        fleet=WRITTEN,
     ),
     "taken over by the comparison": _play(
         _snapshot(FIRST),

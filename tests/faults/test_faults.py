@@ -42,26 +42,7 @@ def sample() -> list[Case]:
     return every[:: max(1, len(every) // SAMPLE)]
 
 
-CRASHES = (
-    "test_publish_crashes.py"
-    "::test_a_call_that_goes_wrong_takes_no_second_snapshot_and_leaves_the_writer_running"
-)
 ELSEWHERE = {
-    # A publish has no schedule in the simulation; each of its calls is disturbed here.
-    "AwaitSnapshotFunction": CRASHES,
-    "ClaimWriterFunction": CRASHES,
-    "FinishPublishFunction": CRASHES,
-    "InspectSnapshotFunction": CRASHES,
-    "InspectWriterFunction": CRASHES,
-    "QuiesceWriterFunction": CRASHES,
-    "RecoverPublishFunction": (
-        "test_publish_recovery.py"
-        "::test_a_successor_that_dies_before_it_has_the_claim_leaves_nothing_stuck"
-    ),
-    "RequestPublishFunction": CRASHES,
-    "ResumeWriterFunction": CRASHES,
-    "SignalPublishFunction": CRASHES,
-    "TakeSnapshotFunction": CRASHES,
     # It takes a thousand looks to get there.
     "HandOverFunction": (
         "test_handover.py::test_who_handed_over_and_died_at_it_is_followed_all_the_same"

@@ -185,9 +185,10 @@ def nothing_bad_is_left(seen: Observer, _: Step) -> Iterator[Violation]:
         right["the version saved on the group"] = {seen.staged.snapshot}
         if seen.staged.version == seen.promotion_begun:
             right["$Default"] = {seen.staged.snapshot}
-    # What others make or save is theirs. Instances of it are drift, which is told or healed.
+    # What others make or save is theirs. Instances of it are drift, which is told or healed; and a
+    # candidate that somebody saved on the group cannot be deleted, which the outcome tells.
     theirs = {
-        "the newest version": seen.meddled.made,
+        "the newest version": seen.meddled.made | seen.meddled.saved,
         "$Default": set[int](),
         "the version saved on the group": seen.meddled.saved,
     }
