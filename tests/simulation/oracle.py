@@ -34,7 +34,7 @@ def unfit_because(scene: Scene, setup: FleetSetup, snapshot_id: str, live: str) 
     live
         The snapshot that is live.
     """
-    snapshot, serving = scene.world.ec2.snapshot(snapshot_id), scene.world.ec2.snapshot(live)
+    snapshot, serving = scene.world.ec2.snapshot(snapshot_id), scene.known(live)
     if snapshot is None or serving is None:
         return ["it does not exist"]
     since, live_since = true_since(snapshot), true_since(serving)

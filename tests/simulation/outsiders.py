@@ -147,6 +147,7 @@ class Outsiders:
         self._note(f"{found}, the {entry.which} snapshot of {seen.scene.fleet.name}, {entry.how}")
         seen.meddled.lost[found] = self._world.clock.now()
         if entry.how == "deleted":
+            seen.scene.deleted[found] = snapshot
             self._stage.session.client("ec2").delete_snapshot(SnapshotId=found)
         else:
             # It takes a day: this is the end of what was begun then.

@@ -216,8 +216,7 @@ def quarantine_has_evidence(seen: Observer, step: Step) -> Iterator[Violation]:
 
 def _moves_forward(seen: Observer, actor: Rollout | None, live: Live) -> Iterator[Violation]:
     """I8: automatic rollouts only move forward in data time; a person needs a reason to go back."""
-    ec2 = seen.scene.world.ec2
-    new, old = ec2.snapshot(live.snapshot), ec2.snapshot(seen.live.snapshot)
+    new, old = seen.scene.known(live.snapshot), seen.scene.known(seen.live.snapshot)
     since = true_since(new) if new else None
     before = true_since(old) if old else None
     if since is None or before is None or since > before or live.snapshot == seen.live.snapshot:

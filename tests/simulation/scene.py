@@ -10,6 +10,7 @@ from boto3.dynamodb.types import TypeDeserializer
 
 from embedded.scenarios.stage import DATA_DEVICE, Stage, StagedFleet
 from embedded.world.autoscaling.groups import IN_SERVICE, Group, Member
+from embedded.world.ec2.snapshot_store import Snapshot
 
 Item = Mapping[str, Any]
 
@@ -23,6 +24,8 @@ class Scene:
         self.fleet = fleet
         self.table = stage.stack.outputs["LedgerTableName"]
         self._snapshots: dict[int, str] = {}
+        self.deleted: dict[str, Snapshot] = {}
+        """What others deleted, as it was."""
 
     @property
     def now(self) -> datetime:
@@ -62,6 +65,10 @@ class Scene:
             devices = {one["DeviceName"]: one["Ebs"] for one in made.mappings()}
             self._snapshots[version] = devices[DATA_DEVICE]["SnapshotId"]
         return self._snapshots[version]
+
+    def known(self, snapshot_id: str) -> Snapshot | None:
+        """A snapshot that exists, or that others deleted: the ledger keeps when its data was true."""
+        return self.world.ec2.snapshot(snapshot_id) or self.deleted.get(snapshot_id)
 
     def launchable(self, version: int) -> bool:
         """Whether instances can be launched from the data of a version now."""

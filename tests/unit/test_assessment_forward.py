@@ -627,6 +627,19 @@ def test_one_that_is_pending_starts_no_clock() -> None:
     assert after(look(old, [pending])).memory.progress_at is None
 
 
+def test_those_that_come_after_a_scale_in_to_zero_have_their_own_grace() -> None:
+    starting = {one.id: STARTING for one in new}
+
+    found = after(
+        look(old, new[:2], health={new[0].id: STARTING}),
+        look(desired=0, status=RefreshStatus.BAKING, at=NOW + GRACE / 2),
+        look(new=new[2:], status=RefreshStatus.BAKING, health=starting, at=NOW + 2 * GRACE),
+    )
+
+    assert found.verdict is Verdict.WAIT
+    assert found.memory.progress_at == NOW + 2 * GRACE
+
+
 def test_a_verdict_that_ends_the_waiting_waits_no_more() -> None:
     assert after(look(new=new, status=RefreshStatus.SUCCESSFUL)).wait_seconds == 0
 

@@ -70,6 +70,9 @@ def _progress_at(look: Look, memory: Memory) -> datetime | None:
     # One that is still pending proves nothing: it may be the replacement of one that failed.
     if look.new and healthy == len(look.new):
         return None
+    if look.view.group.desired == 0 and not look.new:
+        # Scaled in to zero: whatever comes next has no part in what was waited for.
+        return None
     if memory.progress_at is None:
         # Those that came since the last look have their whole grace, however long ago that was.
         return look.now if look.unready_new else None
