@@ -67,7 +67,7 @@ class Scene:
         return self._snapshots[version]
 
     def known(self, snapshot_id: str) -> Snapshot | None:
-        """A snapshot that exists, or that others deleted: the ledger keeps when its data was true."""
+        """A snapshot that exists, or that others deleted: the ledger keeps its data time."""
         return self.world.ec2.snapshot(snapshot_id) or self.deleted.get(snapshot_id)
 
     def launchable(self, version: int) -> bool:
