@@ -25,8 +25,9 @@ from mutmut.mutation.diff_apply import get_diff_for_mutant
 from mutmut.stats import status_by_exit_code
 from mutmut.utils.format_utils import orig_function_and_class_names_from_key
 
-from tools.explained import Change, Explanations, change_of, load, only_words
+from tools.explained import DOMAIN, Change, Explanations, change_of, load, only_words
 from tools.mutation_page import Row, write
+from tools.undecorated import SUFFIX, undecorated
 
 ROOT: Final = Path(__file__).parents[1]
 SOURCE: Final = ROOT / "layers" / "snaproll" / "src" / "snaproll"
@@ -137,6 +138,9 @@ def _wanted() -> dict[Path, bytes]:
     }
     for path in sorted(SOURCE.rglob("*.py")):
         wanted["snaproll" / path.relative_to(SOURCE)] = path.read_bytes()
+    for path in sorted(DOMAIN.glob("*.py")):
+        rewritten = undecorated(path.read_text("utf-8"))
+        wanted["snaproll" / path.relative_to(SOURCE)] = rewritten.encode()
     for path in sorted(TESTS.glob("*.py")):
         if path.name not in LEFT_OUT:
             wanted[Path("tests/unit") / path.name] = path.read_bytes()
@@ -190,7 +194,7 @@ def read(module: str) -> Results:
         status = status_by_exit_code[code]
         found.counts[status] += 1
         plain, class_name = orig_function_and_class_names_from_key(name)
-        function = ".".join(filter(None, (module, class_name, plain)))
+        function = ".".join(filter(None, (module, class_name, plain.removesuffix(SUFFIX))))
         if status == "no tests":
             found.untested[function] += 1
         elif status == "survived":

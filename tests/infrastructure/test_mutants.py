@@ -14,6 +14,7 @@ from tools.explained import (
     load,
     only_words,
 )
+from tools.undecorated import undecorated
 
 SOURCES = {
     name: " ".join(line.strip() for line in source.splitlines())
@@ -87,3 +88,36 @@ def test_only_a_spoiled_sentence_counts_as_wording(
     wording: bool,  # noqa: FBT001 - a column of the table
 ) -> None:
     assert only_words(Change("module.f", before, after)) is wording
+
+
+def test_a_decorated_method_is_taken_apart_and_means_the_same() -> None:
+    source = (
+        "class One:\n"
+        "    @property\n"
+        "    def first(self) -> int:\n"
+        "        return 1\n"
+        "\n"
+        "    @outer('x')\n"
+        "    @classmethod\n"
+        "    def second(cls) -> int:\n"
+        "        return 2\n"
+        "\n"
+        "    @classmethod\n"
+        "    def third(cls) -> int:\n"
+        "        return 3\n"
+    )
+
+    assert undecorated(source) == (
+        "class One:\n"
+        "    def first_undecorated(self) -> int:\n"
+        "        return 1\n"
+        "    first = property(first_undecorated)\n"
+        "\n"
+        "    def second_undecorated(cls) -> int:\n"
+        "        return 2\n"
+        "    second = outer('x')(classmethod(second_undecorated))\n"
+        "\n"
+        "    @classmethod\n"
+        "    def third(cls) -> int:\n"
+        "        return 3\n"
+    )
