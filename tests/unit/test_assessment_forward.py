@@ -27,10 +27,6 @@ from tests.unit.builders import (
 )
 
 GRACE = timedelta(minutes=10)
-ELB_FAILURE = (
-    "At 2026-01-05T11:59:00Z an instance was taken out of service in response to an ELB system "
-    "health check failure."
-)
 old = members(4, OLD)
 new = members(4, NEW, "i-new")
 
