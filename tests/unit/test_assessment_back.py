@@ -175,6 +175,18 @@ def test_the_grace_of_a_rollback_begins_when_the_rollback_has_ended() -> None:
     assert after(*looks, ended).verdict is Verdict.WAIT
 
 
+def test_where_the_data_is_the_same_another_version_will_do() -> None:
+    # Given a rollback after which an instance runs another version than the others
+    stacks = OLD.model_copy(update={"version": 9})
+    mixed = going_back(*back[:3], Instance("i-stack", "InService", stacks))
+
+    same = replace(mixed, same_data=frozenset({stacks}))
+
+    assert after(mixed).verdict is Verdict.ESCALATE
+    assert after(same).verdict is Verdict.ROLLED_BACK
+    assert after(same).reason.startswith("4 of 4 instances")
+
+
 def test_a_fleet_that_wants_no_instances_any_more_is_back() -> None:
     assert after(going_back(desired=0)).verdict is Verdict.ROLLED_BACK
 

@@ -279,6 +279,41 @@ def test_a_wrong_value_is_refused_by_place_value_and_what_is_allowed(
     assert all(part in text for part in said), text
 
 
+PROBE = {"function": "snaproll-probe-x"}
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {"refresh": {"min_healthy": 50, "max_healthy": 150}},
+        {"refresh": {"checkpoints": []}},
+        {"refresh": {"checkpoints": [100]}},
+        {"refresh": {"checkpoint_wait": "2d"}},
+        {"refresh": {"bake": "1d23h50m"}},
+        {"health": {"unhealthy_grace": "1m"}},
+        {"health": {"probe": {**PROBE, "timeout": "1s"}}},
+        {
+            "health": {"probe": {**PROBE, "timeout": "15m", "tries": 1}},
+            "refresh": {"checkpoint_wait": "30m"},
+        },
+        {"health": {"probe": PROBE}, "refresh": {"checkpoint_wait": "9m"}},
+        {"health": {"probe": PROBE}, "refresh": {"checkpoint_wait": "1s", "checkpoints": [100]}},
+        {"health": {"probe": PROBE}, "refresh": {"checkpoint_wait": "1s", "checkpoints": []}},
+        {"health": {"probe": PROBE}, "refresh": {"bake": "1d23h45m30s"}},
+    ],
+    ids=str,
+)
+def test_a_value_may_be_as_large_or_small_as_is_allowed(sections: dict[str, Any]) -> None:
+    FleetPolicy.model_validate_json(json.dumps(policy_json(**sections)))
+
+
+@pytest.mark.parametrize("timeout", ["0s", "15m1s"])
+def test_a_probe_may_not_take_no_time_or_longer_than_functions_run(timeout: str) -> None:
+    text = refusal(policy_json(health={"probe": {**PROBE, "timeout": timeout}}))
+
+    assert "timeout must be from 1s to 15m" in text
+
+
 @pytest.mark.parametrize("key", ["auto_scaling_group", "data_device", "snapshots"])
 def test_a_required_key_that_is_missing_is_named(key: str) -> None:
     value = policy_json()
