@@ -81,10 +81,6 @@ bench: $(DEV) ## Measure the budgets of docs/ (import time, calls, transitions, 
 	@mkdir -p $(BUILD)
 	$(BIN)/python -m tests.performance
 
-.PHONY: mutants
-mutants: $(MUTANTS) ## Mutate the rules of the domain and see that a test notices (ARGS=claims: that module)
-	$(MUTANTS_VENV)/bin/python -m tools.mutants $(ARGS)
-
 .PHONY: build
 build: $(SAM) ## Build what would be deployed (sam build; needs Python 3.13)
 	@python=$$(.ci/find-python 3.13) && \
@@ -121,6 +117,10 @@ coverage: $(DEV) ## Run the tests and report the lines and branches that none re
 	@mkdir -p $(BUILD)
 	$(BIN)/coverage run -m pytest $(ARGS)
 	$(BIN)/coverage report
+
+.PHONY: mutants
+mutants: $(MUTANTS) ## Mutate the rules of the domain and see that a test notices (ARGS=claims: that module)
+	$(MUTANTS_VENV)/bin/python -m tools.mutants $(ARGS)
 
 .PHONY: lint
 lint: $(DEV) ## Check style, format, the direction of imports, and shell scripts
