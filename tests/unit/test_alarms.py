@@ -190,6 +190,14 @@ def test_nothing_is_promoted_on_the_word_of_an_alarm_that_says_nothing(
     assert found.verdict is verdict
 
 
+def test_an_alarm_that_fires_is_not_silent_and_one_that_is_silent_does_not_fire() -> None:
+    states = {"fine": "OK", "bad": "ALARM", "mute": "INSUFFICIENT_DATA", "gone": "deleted"}
+
+    seen = look(alarms=states)
+
+    assert (seen.firing, seen.silent) == (["bad"], ["mute", "gone"])
+
+
 def test_an_alarm_that_somebody_deleted_says_nothing_either() -> None:
     found = assess_forward(silent("bad", alarms={ALARM: "deleted"}), Memory())
 

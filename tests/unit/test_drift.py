@@ -224,7 +224,9 @@ def test_an_instance_with_other_data_drifted_for_a_reason(
     assert cause in drift.cause
 
 
-@pytest.mark.parametrize("lifecycle", ["Standby", "EnteringStandby", "Terminating", "Terminating:Wait", "Detaching"])
+@pytest.mark.parametrize(
+    "lifecycle", ["Standby", "EnteringStandby", "Terminating", "Terminating:Wait", "Detaching"]
+)
 def test_instances_that_serve_nobody_do_not_drift(lifecycle: str) -> None:
     there = group(version(5), version(5), version(3))
     old = replace(there.instances[1], lifecycle=lifecycle)
