@@ -182,3 +182,19 @@ def test_those_that_come_after_a_scale_in_to_zero_have_their_own_grace() -> None
 
     assert found.verdict is Verdict.WAIT
     assert found.memory.progress_at == NOW + 2 * GRACE
+
+
+@pytest.mark.parametrize(
+    ("left", "desired"), [(new[:0], 4), (new[:1], 0)], ids=["none is there", "it is on its way out"]
+)
+def test_the_grace_goes_on_for_a_fleet_that_is_not_yet_scaled_in_to_zero(
+    left: tuple[Instance, ...], desired: int
+) -> None:
+    starting = {new[0].id: STARTING}
+
+    found = after(
+        look(old, new[:1], health=starting),
+        look(old, left, health=starting, desired=desired, at=NOW + GRACE / 2),
+    )
+
+    assert found.memory.progress_at == NOW
