@@ -93,7 +93,9 @@ def nothing_twice(seen: Observer, step: Step) -> Iterator[Violation]:
     actor.refreshes += step.refreshes
     if step.refreshes:
         actor.capacity = seen.scene.group.desired
-    if len(actor.versions) > 1:
+    # Who takes over finds another version saved when others saved one in between: it makes its own
+    # of that, and the one before is an older version that nothing uses.
+    if len(actor.versions) > 1 and not (actor.takes_over and seen.meddled.saved):
         yield Violation(
             "I10",
             f"{actor.name} made {len(actor.versions)} launch template versions",
@@ -238,8 +240,9 @@ def _leaves_nothing_running(seen: Observer, rollout: Rollout) -> Iterator[Violat
 
 
 def _lost_its_way_back(seen: Observer) -> bool:
-    """Whether others took away what the group saves."""
-    lost = seen.scene.snapshot_of(seen.scene.saved_version) in seen.meddled.lost
+    """Whether others took away what the group saves, or what is live."""
+    saved = seen.scene.snapshot_of(seen.scene.saved_version)
+    lost = not {saved, seen.live.snapshot}.isdisjoint(seen.meddled.lost)
     return lost or seen.meddled.short_since(seen.scene.now, seen.scene.now)
 
 

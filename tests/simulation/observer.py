@@ -213,7 +213,7 @@ class Observer:
         now = self.claimant
         if now is None or before is None or now is before:
             return
-        if "takes_over" not in now.execution.input.value:
+        if not now.takes_over:
             return
         before.taken_over = True
         now.refreshes, now.versions = list(before.refreshes), list(before.versions)

@@ -62,6 +62,11 @@ class Rollout:
     """Whether it ended without an outcome: aborted, or of an infrastructure error."""
 
     @property
+    def takes_over(self) -> bool:
+        """Whether it goes on with the work of another execution."""
+        return "takes_over" in self.execution.input.value
+
+    @property
     def again(self) -> bool:
         """Whether it rolls out what is live already."""
         planned: Document | None = self.execution.variables.get("rollout")
