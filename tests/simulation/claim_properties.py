@@ -254,11 +254,18 @@ def _needs_a_person(seen: Observer, rollout: Rollout) -> bool:
     has nothing proven to go back to.
     """
     full = seen.scene.group.maximum <= seen.floor
-    cancelled = any(one.rolling_back and one.status == CANCELLED for one in rollout.refreshes)
+    cancelled = any(
+        one.status == CANCELLED and _goes_back(one, rollout) for one in rollout.refreshes
+    )
     meddled, since = seen.meddled, rollout.execution.started_at
     # Nothing can be launched from what is gone, nor without a key or room at EC2.
     no_launches = _lost_its_way_back(seen) or meddled.short_since(since, seen.scene.now)
     return full or cancelled or no_launches or rollout.found_drifted
+
+
+def _goes_back(refresh: InstanceRefresh, rollout: Rollout) -> bool:
+    """Whether a refresh is a rollback: AWS's own, or one to a version that was there before."""
+    return refresh.rolling_back or _version_wanted(refresh) not in map(str, rollout.versions)
 
 
 def _version_wanted(refresh: InstanceRefresh) -> str | None:
