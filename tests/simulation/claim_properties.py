@@ -265,7 +265,9 @@ def _needs_a_person(seen: Observer, rollout: Rollout) -> bool:
 
 def _goes_back(refresh: InstanceRefresh, rollout: Rollout) -> bool:
     """Whether a refresh is a rollback: AWS's own, or one to a version that was there before."""
-    return refresh.rolling_back or _version_wanted(refresh) not in map(str, rollout.versions)
+    return refresh.rolling_back or _version_wanted(refresh) not in {
+        str(one) for one in rollout.versions
+    }
 
 
 def _version_wanted(refresh: InstanceRefresh) -> str | None:
