@@ -153,13 +153,14 @@ class Observer:
         return called and self._left_to_a_person()
 
     @property
-    def resumed_without_a_way_back(self) -> bool:
-        """Whether a person who was called resumed the fleet, and nothing can be done about it yet.
+    def resumed_unmended(self) -> bool:
+        """Whether a person who was called resumed the fleet as it was.
 
-        As long as others keep away what the group saves, every rollout is refused.
+        The preflight refuses every rollout then, and says what is to be mended: a way back that
+        others took away, a group without room, instances that were protected.
         """
-        lost = not self.scene.launchable(self.scene.saved_version)
-        return lost and self._left_to_a_person()
+        refused = any(one["outcome"] == "FleetNotReady" for one in self.scene.records()[-1:])
+        return refused and self._left_to_a_person()
 
     def _left_to_a_person(self) -> bool:
         # A repair that did not begin left the fleet as it was.

@@ -67,7 +67,7 @@ def _fleet_serves(seen: Observer) -> Iterator[Violation]:
     if group.refresh is not None:
         what = f"no rollout runs and the refresh {group.refresh.id} is {group.refresh.status}"
         yield Violation("end", what)
-    if seen.in_a_persons_hands or seen.resumed_without_a_way_back or _is_known_to_drift(seen):
+    if seen.in_a_persons_hands or seen.resumed_unmended or _is_known_to_drift(seen):
         return
     yield from _is_whole(seen)
     if seen.drifted and seen.staged is None and "live" in seen.ledger:

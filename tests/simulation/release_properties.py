@@ -197,7 +197,7 @@ def nothing_bad_is_left(seen: Observer, _: Step) -> Iterator[Violation]:
         for name, version in names.items()
         if scene.snapshot_of(version) not in right[name] and version not in theirs[name]
     }
-    if left and not seen.in_a_persons_hands and not seen.resumed_without_a_way_back:
+    if left and not seen.in_a_persons_hands and not seen.resumed_unmended:
         yield Violation(
             "I5",
             f"no rollout runs, {seen.live.snapshot} is live, and {' and '.join(left)} "
