@@ -156,11 +156,10 @@ class Observer:
     def resumed_unmended(self) -> bool:
         """Whether a person who was called resumed the fleet as it was.
 
-        The preflight refuses every rollout then, and says what is to be mended: a way back that
-        others took away, a group without room, instances that were protected.
+        There may be nothing left to roll out, or the preflight refuses it and says what is to be
+        mended: a way back that others took away, a group without room, protected instances.
         """
-        refused = any(one["outcome"] == "FleetNotReady" for one in self.scene.records()[-1:])
-        return refused and self._left_to_a_person()
+        return "hold" not in self.ledger and self._left_to_a_person()
 
     def _left_to_a_person(self) -> bool:
         # A repair that did not begin left the fleet as it was.
@@ -218,6 +217,7 @@ class Observer:
             return
         before.taken_over = True
         now.refreshes, now.versions = list(before.refreshes), list(before.versions)
+        now.succeeds = before
         now.unfit, now.capacity, now.look = before.unfit, before.capacity, before.look
         now.fleet_was_healthy = before.fleet_was_healthy
         now.way_back_was_there = before.way_back_was_there
@@ -306,7 +306,7 @@ class Observer:
         if snapshot in self._failed | self.condemned:
             return True
         if self._alarmed_at is not None and claimant is not None and self.setup.watches_alarm:
-            return self._alarmed_at >= claimant.execution.started_at
+            return self._alarmed_at >= claimant.began
         patience = scene.now - timedelta(seconds=self.setup.unhealthy_grace)
         return any(
             scene.snapshot_on(one) == snapshot

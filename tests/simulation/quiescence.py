@@ -67,7 +67,10 @@ def _fleet_serves(seen: Observer) -> Iterator[Violation]:
     if group.refresh is not None:
         what = f"no rollout runs and the refresh {group.refresh.id} is {group.refresh.status}"
         yield Violation("end", what)
-    if seen.in_a_persons_hands or seen.resumed_unmended or _is_known_to_drift(seen):
+    if seen.in_a_persons_hands or _is_known_to_drift(seen):
+        return
+    # Resumed as it was, it is drifted, and told of once more, where anything was ever live.
+    if seen.resumed_unmended and ("live" not in seen.ledger or scene.told_of_drift()):
         return
     yield from _is_whole(seen)
     if seen.drifted and seen.staged is None and "live" in seen.ledger:

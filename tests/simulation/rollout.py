@@ -52,6 +52,8 @@ class Rollout:
     """Whether instances could be launched from what the group saves, when its preflight looked."""
     found_drifted: bool = False
     """Whether the fleet was something else than what is live when it took the claim."""
+    succeeds: Rollout | None = None
+    """The dead one whose claim it took over."""
     claimed: bool = False
     """Whether it ever held the claim."""
     taken_over: bool = False
@@ -60,6 +62,11 @@ class Rollout:
     """Whether it made older data live, as a person asked."""
     died: bool = False
     """Whether it ended without an outcome: aborted, or of an infrastructure error."""
+
+    @property
+    def began(self) -> datetime:
+        """When its work was begun, by itself or by the first of those that it succeeds."""
+        return self.succeeds.began if self.succeeds else self.execution.started_at
 
     @property
     def takes_over(self) -> bool:
