@@ -7,11 +7,11 @@ anything else raises, so that a policy is never understood half.
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from embedded.world.access.conditions import like, matches_any
 from embedded.world.errors import NotEmulatedError
 
 WILD: Final = frozenset({"ArnLike", "ArnEquals", "StringLike"})
@@ -51,8 +51,8 @@ def _concerns(statement: Mapping[str, Any], request: Request) -> bool:
             raise NotEmulatedError(f"resource policies with {member}")
     return (
         _names_principal(statement["Principal"], request.service)
-        and any(_like(request.action.lower(), a.lower()) for a in _listed(statement["Action"]))
-        and any(_like(request.resource, each) for each in _listed(statement["Resource"]))
+        and matches_any(map(str.lower, _listed(statement["Action"])), request.action.lower())
+        and matches_any(_listed(statement["Resource"]), request.resource)
         and _conditions_hold(statement.get("Condition", {}), request)
     )
 
@@ -84,13 +84,9 @@ def _conditions_hold(conditions: Mapping[str, Mapping[str, Any]], request: Reque
             listed = [str(each) for each in _listed(wanted)]
             if kind == "Bool":
                 listed = [each.lower() for each in listed]
-            if not any(_like(value, each) if kind in WILD else value == each for each in listed):
+            if not any(like(each, value) if kind in WILD else value == each for each in listed):
                 return False
     return True
-
-
-def _like(value: str, wanted: str) -> bool:
-    return fnmatch.fnmatchcase(value, wanted.replace("[", "[[]"))
 
 
 def _listed(value: Any) -> list[Any]:

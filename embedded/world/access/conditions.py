@@ -31,13 +31,17 @@ def _same_in_any_case(pattern: str, value: str) -> bool:
 
 def like(pattern: str, value: str) -> bool:
     """Whether a text is of a pattern in which ``*`` and ``?`` stand for others."""
-    return _compiled(pattern).fullmatch(value) is not None
+    compiled = _compiled(pattern)
+    return pattern == value if compiled is None else compiled.fullmatch(value) is not None
 
 
 @functools.lru_cache(maxsize=4096)
-def _compiled(pattern: str) -> re.Pattern[str]:
+def _compiled(pattern: str) -> re.Pattern[str] | None:
+    """A pattern as an expression; None for one in which nothing stands for others."""
     if "${" in pattern:
         raise NotEmulatedError(f"the policy variable in {pattern}")
+    if "*" not in pattern and "?" not in pattern:
+        return None
     escaped = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
     return re.compile(escaped, re.DOTALL)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from embedded.world.access.conditions import Context, hold, listed, matches_any
@@ -34,6 +35,7 @@ class Statement:
 
     effect: str
     actions: tuple[str, ...]
+    """As they are written; the names of actions are compared without case."""
     resources: tuple[str, ...]
     conditions: Mapping[str, Mapping[str, Any]]
 
@@ -55,11 +57,14 @@ class Statement:
             raw.get("Condition", {}),
         )
 
+    @cached_property
+    def _lower_actions(self) -> tuple[str, ...]:
+        return tuple(pattern.lower() for pattern in self.actions)
+
     def covers(self, demand: Demand) -> bool:
         """Whether the statement speaks of what is demanded."""
-        action = demand.action.lower()
         return (
-            matches_any((pattern.lower() for pattern in self.actions), action)
+            matches_any(self._lower_actions, demand.action.lower())
             # What takes no resource is covered only by a statement about all of them.
             and matches_any(self.resources, demand.resource)
             and hold(self.conditions, demand.context)
