@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
+EncodedVariables = dict[Any, Any]
+"""Environment variables in the form in which ``os.environ`` keeps them."""
 LARGEST_SYNC_PAYLOAD: Final = 6 * 1024 * 1024
 """Bytes of a response, and of a request that waits for it ("Lambda quotas")."""
 
@@ -50,7 +52,7 @@ def run(
     spec: FunctionSpec,
     text: str,
     context: LambdaContext,
-    environment: dict[str, str],
+    environment: EncodedVariables,
     around: Callable[[FunctionSpec], AbstractContextManager[None]] | None,
 ) -> tuple[Invocation, list[str]]:
     """Run a handler on an event given as JSON text; gives its outcome and the lines it printed."""
@@ -142,19 +144,25 @@ def _deployed(path: str) -> str:
     return path.replace(f"{Path.cwd()}/", "/var/task/")
 
 
+def encoded(variables: dict[str, str]) -> EncodedVariables:
+    """Encode environment variables for ``run``."""
+    environ: Any = os.environ
+    return {
+        environ.encodekey(name): environ.encodevalue(value) for name, value in variables.items()
+    }
+
+
 @contextlib.contextmanager
-def _environment(variables: dict[str, str]) -> Iterator[None]:
+def _environment(variables: EncodedVariables) -> Iterator[None]:
     """Let the process have just these environment variables for a while.
 
     What ``os.environ`` holds is exchanged as a whole: each variable that is set by itself takes a
     system call. So only Python code of this process sees them, and a handler is nothing else.
     """
-    environ = os.environ
-    members = vars(environ)
+    members = vars(os.environ)
     kept = members["_data"]
-    members["_data"] = {
-        environ.encodekey(name): environ.encodevalue(value) for name, value in variables.items()
-    }
+    # A copy, because a handler may set variables of its own.
+    members["_data"] = variables.copy()
     try:
         yield
     finally:

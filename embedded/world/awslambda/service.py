@@ -20,7 +20,9 @@ from embedded.world.awslambda.function import (
 from embedded.world.awslambda.queue import Dropped, EventQueue, Waiting
 from embedded.world.awslambda.runtime import (
     LARGEST_SYNC_PAYLOAD,
+    EncodedVariables,
     LambdaContext,
+    encoded,
     run,
     timed_out,
 )
@@ -60,6 +62,8 @@ class Lambda(Service):
         self._functions: dict[str, FunctionSpec] = {}
         self._statements: dict[str, dict[str, dict[str, Any]]] = {}
         self._configs: dict[str, EventInvokeConfig] = {}
+        self._environments: dict[str, tuple[FunctionSpec, EncodedVariables]] = {}
+        """What each function's environment is, as long as the function stays the same."""
         self._queue = EventQueue(world, self)
 
     # -- for the rest of the world ---------------------------------------------------------------
@@ -412,8 +416,15 @@ class Lambda(Service):
     def _log_stream(self) -> str:
         return _log_stream_of(self.world.clock.now().date())
 
-    def _environment(self, spec: FunctionSpec) -> dict[str, str]:
+    def _environment(self, spec: FunctionSpec) -> EncodedVariables:
         """Give the variables of the function, and those that Lambda itself defines."""
+        known = self._environments.get(spec.name)
+        if known is None or known[0] is not spec:
+            known = self._environments[spec.name] = (spec, encoded(self._lasting(spec)))
+        return known[1] | encoded({"AWS_LAMBDA_LOG_STREAM_NAME": self._log_stream()})
+
+    def _lasting(self, spec: FunctionSpec) -> dict[str, str]:
+        """Give the variables that are the same in every run of a function."""
         return {
             **spec.environment,
             "AWS_REGION": self.world.region,
@@ -423,7 +434,6 @@ class Lambda(Service):
             "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(spec.memory_mb),
             "AWS_LAMBDA_LOG_GROUP_NAME": spec.log_group or f"/aws/lambda/{spec.name}",
-            "AWS_LAMBDA_LOG_STREAM_NAME": self._log_stream(),
             "AWS_ACCESS_KEY_ID": "embedded",
             "AWS_SECRET_ACCESS_KEY": "embedded",
             "LANG": "en_US.UTF-8",
