@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from contextlib import contextmanager
-from functools import cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from moto.core.exceptions import JsonRESTError
@@ -42,14 +42,24 @@ def check_expressions(params: Params) -> None:
     DynamoDB refuses both for every operation ("Expression attribute names", "... values" in the
     developer guide); moto looks at some operations only.
     """
-    given = [one for one in EXPRESSIONS if one in params]
-    for expression in given:
-        _check_syntax(expression, params[expression])
-    for kind, sign in (("Names", "#"), ("Values", ":")):
-        defined = set(params.get(f"ExpressionAttribute{kind}", {}))
+    _check_expressions(
+        tuple((one, params[one]) for one in EXPRESSIONS if one in params),
+        frozenset(params.get("ExpressionAttributeNames", ())),
+        frozenset(params.get("ExpressionAttributeValues", ())),
+    )
+
+
+# A program has few expressions; what is refused is not remembered, and is refused again.
+@lru_cache(maxsize=1024)
+def _check_expressions(
+    given: tuple[tuple[str, str], ...], names: frozenset[str], values: frozenset[str]
+) -> None:
+    for expression, text in given:
+        _check_syntax(expression, text)
+    for kind, sign, defined in (("Names", "#", names), ("Values", ":", values)):
         used: set[str] = set()
-        for expression in given:
-            found = {p for p in _placeholders(params[expression]) if p[0] == sign}
+        for expression, text in given:
+            found = {p for p in _placeholders(text) if p[0] == sign}
             if missing := sorted(found - defined):
                 what = "name" if sign == "#" else "value"
                 raise invalid(
@@ -64,7 +74,6 @@ def check_expressions(params: Params) -> None:
             )
 
 
-@cache
 def _placeholders(text: str) -> frozenset[str]:
     return frozenset(_PLACEHOLDER.findall(text))
 
