@@ -19,7 +19,12 @@ from botocore.awsrequest import AWSResponse
 from botocore.client import BaseClient
 from botocore.compat import HTTPHeaders
 from botocore.exceptions import ConnectionError as NoConnectionError
-from botocore.exceptions import HTTPClientError, ParamValidationError
+from botocore.exceptions import (
+    HTTPClientError,
+    OperationNotPageableError,
+    ParamValidationError,
+)
+from botocore.paginate import Paginator
 from botocore.response import StreamingBody
 from botocore.retries.standard import RetryContext, StandardRetryConditions
 from botocore.validate import ParamValidator
@@ -139,11 +144,24 @@ class DirectClient(BaseClient):
     _binding: _Binding
     _service_model: ServiceModel
     # Inherited from botocore's own class, which the stubs do not show.
+    _PY_TO_OP_NAME: dict[str, str]
+    _cache: dict[str, Any]
     _emit_api_params: Callable[..., Any]
 
     def get_waiter(self, waiter_name: str) -> Any:
         """Refuse: botocore's waiters sleep in real time, and here time would stand still."""
         raise NotEmulatedError(f"the waiter {waiter_name} (botocore's waiters sleep in real time)")
+
+    def get_paginator(self, operation_name: str) -> Paginator[Any]:
+        """Give a paginator without the class of its own that botocore documents each one with.
+
+        Handlers ask for one in every other call, and making a class takes longer than the page.
+        """
+        if not self.can_paginate(operation_name):
+            raise OperationNotPageableError(operation_name=operation_name)
+        name = self._PY_TO_OP_NAME[operation_name]
+        config, model = self._cache["page_config"][name], self._service_model.operation_model(name)
+        return Paginator(getattr(self, operation_name), config, model)
 
     def _make_api_call(self, operation_name: str, api_params: Any) -> Any:
         operation = self._service_model.operation_model(operation_name)
