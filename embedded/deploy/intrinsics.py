@@ -101,8 +101,12 @@ class Resolver:
         DeploymentError
             For functions that are not known, and for what they cannot find.
         """
+        # Most of a template is plain text, which is not worth a call or a place to tell.
         if isinstance(value, list):
-            entries = (self.resolve(entry, f"{where}[{n}]") for n, entry in enumerate(value))
+            entries = (
+                self.resolve(entry, f"{where}[{n}]") if isinstance(entry, dict | list) else entry
+                for n, entry in enumerate(value)
+            )
             return [entry for entry in entries if entry is not NO_VALUE]
         if not isinstance(value, dict):
             return value
@@ -112,7 +116,10 @@ class Resolver:
                 return self._functions[name](argument, where)
             if name.startswith("Fn::"):
                 raise DeploymentError(where, f"the function {name} is not supported")
-        resolved = {key: self.resolve(entry, f"{where}.{key}") for key, entry in value.items()}
+        resolved = {
+            key: self.resolve(entry, f"{where}.{key}") if isinstance(entry, dict | list) else entry
+            for key, entry in value.items()
+        }
         return {key: entry for key, entry in resolved.items() if entry is not NO_VALUE}
 
     def condition(self, name: str) -> bool:
