@@ -156,17 +156,17 @@ class TemplateStore:
         AwsError
             ``InvalidLaunchTemplateId.Malformed`` or ``InvalidLaunchTemplateId.NotFound``.
         """
+        if template_id in self._by_id:
+            return self._by_id[template_id]
         if not re.fullmatch(r"lt-[0-9a-f]{17}", template_id):
             raise AwsError(
                 "InvalidLaunchTemplateId.Malformed",
                 f"Launch template ID {template_id} is malformed.",
             )
-        if template_id not in self._by_id:
-            raise AwsError(
-                "InvalidLaunchTemplateId.NotFound",
-                f"The specified launch template, with template ID {template_id}, does not exist.",
-            )
-        return self._by_id[template_id]
+        raise AwsError(
+            "InvalidLaunchTemplateId.NotFound",
+            f"The specified launch template, with template ID {template_id}, does not exist.",
+        )
 
     def by_name(self, name: str) -> LaunchTemplate:
         """The template of that name.
