@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -231,6 +231,12 @@ def _tracer() -> Tracer:
     return Tracer(service=SERVICE, auto_patch=False)
 
 
+def _traced(name: str) -> AbstractContextManager[object]:
+    tracer = _tracer()
+    # Powertools switches tracing off outside Lambda, where the SDK would still make dummies.
+    return nullcontext() if tracer.disabled else tracer.provider.in_subsegment(name=name)
+
+
 @cache
 def _client(service: str) -> Any:
     make: Any = boto3.client
@@ -293,7 +299,7 @@ def handle(
         parsed = request.model_validate(event)
     except ValidationError as error:
         raise InvalidRequestError(explain(f"The input of {context.function_name}", error)) from None
-    with _tracer().provider.in_subsegment(name=f"## {context.function_name}"):
+    with _traced(f"## {context.function_name}"):
         answer = step(parsed, runtime).model_dump(mode="json")
     logger.info("done", extra={"answer": _short(answer)})
     return answer

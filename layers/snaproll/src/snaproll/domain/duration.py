@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
@@ -24,10 +25,18 @@ def parse_duration(value: Any) -> timedelta:
     """
     if isinstance(value, timedelta):
         return value
-    if not isinstance(value, str) or not re.fullmatch(_PATTERN, value):
+    if not isinstance(value, str):
+        raise ValueError(f"must be {_ALLOWED}")  # noqa: TRY004 - pydantic tells ValueErrors
+    return _read(value)
+
+
+@lru_cache(maxsize=256)
+def _read(text: str) -> timedelta:
+    # Remembered, because every step reads the same policy again.
+    if not re.fullmatch(_PATTERN, text):
         raise ValueError(f"must be {_ALLOWED}")
     seconds = 0
-    for amount, unit in re.findall(r"(\d+)([dhms])", value):
+    for amount, unit in re.findall(r"(\d+)([dhms])", text):
         seconds += int(amount) * dict(_UNITS)[unit]
     return timedelta(seconds=seconds)
 

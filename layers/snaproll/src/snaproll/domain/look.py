@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 
 from snaproll.domain.fleet import FleetPolicy
 from snaproll.domain.group import FleetView, Instance, Refresh, RefreshStatus
 from snaproll.domain.release import TemplateVersion
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Look:
     """Everything one assessment sees.
 
@@ -48,12 +49,12 @@ class Look:
         """Instances that are not on their way out."""
         return members_of(self.view)
 
-    @property
+    @cached_property
     def new(self) -> list[Instance]:
         """Members that run the wanted version, or one with the same data where that will do."""
         return [one for one in self.members if self._is_wanted(one)]
 
-    @property
+    @cached_property
     def others(self) -> list[Instance]:
         """Members in service that run something else."""
         return [one for one in self.members if one.in_service and not self._is_wanted(one)]
@@ -61,18 +62,18 @@ class Look:
     def _is_wanted(self, member: Instance) -> bool:
         return member.version == self.wanted or member.version in self.same_data
 
-    @property
+    @cached_property
     def failing_new(self) -> list[Instance]:
         """New instances whose health checks failed."""
         targets = self.view.targets
         return [one for one in self.new if one.id in targets and targets[one.id].failing]
 
-    @property
+    @cached_property
     def unready_new(self) -> list[Instance]:
         """New instances that Auto Scaling calls in service and the load balancer not healthy."""
         return [one for one in self.new if one.in_service and not self.view.healthy(one)]
 
-    @property
+    @cached_property
     def healthy_new(self) -> list[Instance]:
         """New instances that serve."""
         return [one for one in self.new if self.view.healthy(one)]
