@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from embedded.world.errors import AwsError
+from embedded.world.errors import AwsError, NotEmulatedError
 from embedded.world.service import Params, Reply, Service, operation
 from embedded.world.ssm import Parameter, ParameterStore
 
@@ -25,6 +25,8 @@ That a command which was just sent is not known at once is documented only as a 
 ``InvocationDoesNotExist``; how long it lasts is not.
 """
 DEFAULT_TIMEOUT: Final = 3600
+OF_AWS: Final = frozenset({"AWS-RunShellScript"})
+"""Documents that every account has; what one does is still a scenario's to say."""
 KEPT: Final = timedelta(days=30)
 """How long Run Command shows what was run."""
 
@@ -90,7 +92,7 @@ class RunCommand(Service):
     def send_command(self, params: Params) -> Reply:
         """Send a command to managed instances that run."""
         document, instances = params["DocumentName"], tuple(params.get("InstanceIds", []))
-        if document not in self.documents:
+        if document not in self.documents and document not in OF_AWS:
             raise AwsError("InvalidDocument", f"Document with name {document} does not exist.")
         if not instances or not all(self._reachable(one) for one in instances):
             raise AwsError(
@@ -98,6 +100,8 @@ class RunCommand(Service):
                 f"Instances [{', '.join(instances)}] not in a valid state for account "
                 f"{self.world.account}",
             )
+        if document not in self.documents:
+            raise NotEmulatedError(f"what {document} does, unless a scenario says it")
         command = _Command(
             id=self.world.new_uuid(),
             document=document,
