@@ -13,6 +13,9 @@ SPEED  ?= 60
 ARGS   ?=
 # How many processes run the tests: auto is one for each core, 0 none but the one you see.
 JOBS   ?= auto
+# Set to 1 to let `make conformance` make things in the account with this id, and delete them.
+MUTATING ?=
+ACCOUNT  ?=
 # Set to 1 to let `make lock` take newer versions.
 UPGRADE ?=
 
@@ -75,6 +78,11 @@ simulate: $(DEV) ## Play SEEDS=200 random schedules and check the invariants; br
 .PHONY: faults
 faults: $(DEV) ## Make every AWS call of every function go wrong in every way
 	$(BIN)/python -m tests.faults
+
+.PHONY: conformance
+conformance: $(DEV) ## Hold a real AWS account to the contracts (AWS_PROFILE, AWS_REGION; MUTATING=1 ACCOUNT=<id>)
+	@mkdir -p $(BUILD)
+	@$(BIN)/python -m tools.conformance $(if $(MUTATING),--mutating) $(if $(ACCOUNT),--account "$(ACCOUNT)") $(ARGS)
 
 .PHONY: bench
 bench: $(DEV) ## Measure the budgets of docs/ (import time, calls, transitions, speed)

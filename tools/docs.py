@@ -18,6 +18,7 @@ from snaproll.contracts.publish.events import MaterializedDetail
 from snaproll.domain.fleet import FleetPolicy
 from snaproll.domain.probe_contract import ProbeAnswer, ProbeRequest
 from snaproll.domain.writer import WriterPolicy
+from tools.conformance.page import page as conformance_page
 from tools.definition import Transition, machines, read, transitions
 from tools.fleet import parameters_page
 
@@ -105,6 +106,7 @@ def _schema(schema: dict[str, Any]) -> str:
 
 PAGES: Final[dict[str, Callable[[], str]]] = {
     **{f"{machine}-states.md": partial(states_page, machine) for machine in machines()},
+    "conformance.md": conformance_page,
     "fleet-parameters.md": parameters_page,
     "fleet-schema.json": partial(schema, FleetPolicy),
     "probe-request-schema.json": partial(schema, ProbeRequest),

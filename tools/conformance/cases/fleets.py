@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from tools.conformance.answers import Answer, NotCheckedError
+from snaproll.domain.failures import FailureKind, classify
+from tools.conformance.answers import NotCheckedError, UnmetError
 from tools.conformance.checks import Need, check
 from tools.conformance.place import Place
 
 _MODEL: Final = "botocore model"
-ACTIVITY: Final = re.compile(
-    r"(?:Launching a new EC2 instance|Terminating EC2 instance)(?:: i-[0-9a-f]+.*)?"
-)
-"""How the descriptions of activities begin that snaproll reads."""
+TERMINATION: Final = re.compile(r"Terminating EC2 instance: i-[0-9a-f]+")
+"""How snaproll finds out which instance an activity terminated."""
 
 
 def described(place: Place) -> dict[str, Any]:
@@ -70,10 +69,14 @@ def activities_say_what_they_are_in_the_words_that_are_read(place: Place) -> Non
     members = ("Cause", "StartTime", "StatusCode")
     answer.must_reply(*(f"Activities[].{name}" for name in members))
     for activity in answer.at("Activities"):
-        text = activity.get("Description", "")
-        if "EC2 instance" in text and not ACTIVITY.fullmatch(text):
-            seen = Answer(answer.call, {"Description": text})
-            seen.must_hold("Description", "Launching a new … or Terminating EC2 instance: i-…")
+        text, message = activity.get("Description", ""), activity.get("StatusMessage", "")
+        if text.startswith("Terminating") and not TERMINATION.match(text):
+            wanted = "Terminating EC2 instance: i-…"
+            raise UnmetError(answer.call, "Activities[].Description", text, wanted)
+        failed = text.startswith("Launching") and activity["StatusCode"] == "Failed"
+        if failed and classify(message) is FailureKind.UNKNOWN:
+            wanted = "words that snaproll knows"
+            raise UnmetError(answer.call, "Activities[].StatusMessage", message, wanted)
 
 
 @check(

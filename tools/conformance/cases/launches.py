@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from tools.conformance.answers import Answer
+from snaproll.domain.failures import FailureKind, classify
+from tools.conformance.answers import Answer, UnmetError
 from tools.conformance.cases.groups import described, own_group, preferences, start, to
 from tools.conformance.checks import Need, check
 from tools.conformance.place import Place
@@ -47,6 +48,10 @@ def a_launch_that_fails_says_why_in_its_activity(place: Place) -> None:
             for name in ("ActivityId", "Cause", "StartTime", "StatusCode", "StatusMessage")
         )
     )
+    message = str(activities.at("Activities")[0]["StatusMessage"])
+    if classify(message) is not FailureKind.SNAPSHOT:
+        wanted = "words in which snaproll knows a missing snapshot"
+        raise UnmetError(activities.call, "Activities[0].StatusMessage", message, wanted)
     place.ask("autoscaling:SetDesiredCapacity", **group, DesiredCapacity=0).must_reply()
     place.ask("autoscaling:SetDesiredCapacity", **group, DesiredCapacity=2).must_refuse(
         "ValidationError", status=400
