@@ -2,99 +2,26 @@
 
 from __future__ import annotations
 
-import io
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
-from embedded.wire.cloudformation import CloudFormation
-from embedded.wire.server import WireDoor
 from embedded.world.errors import AwsError
 from embedded.world.faults import Call
 from embedded.world.service import Params, Reply
 from embedded.world.world import World
-from tests.contract.scene import ROOT
+from tests.contract.terminal import ACCOUNT, MEANT, REGION, Run, Terminal, another_account, terminal
 from tools.conformance.catalogue import checks
-from tools.conformance.program import main
-from tools.conformance.report import Report
 
-ACCOUNT, REGION = "444455556666", "eu-west-1"
+pytestmark = pytest.mark.usefixtures("profiles")
+
 SNAPSHOT = "a snapshot that is not there"
 """Words in the name of one check that only reads."""
 LATEST = "what is newest"
 """Words in the name of one check that makes things."""
-MEANT = ("--mutating", "--account", ACCOUNT)
-
-
-@dataclass
-class Run:
-    """How the program ended, what it said, and what it wrote."""
-
-    code: int
-    said: str
-    report: Report
-
-
-class Terminal:
-    """Runs the program as somebody at a terminal would."""
-
-    def __init__(self, world: World, url: str, report: Path) -> None:
-        self.world = world
-        self._url = url
-        self._report = report
-
-    def run(self, *arguments: str, environment: dict[str, str] | None = None) -> Run:
-        screen = io.StringIO()
-        named = {"AWS_PROFILE": "checker", "AWS_REGION": REGION}
-        code = main(
-            ["--endpoint-url", self._url, "--report", str(self._report), *arguments],
-            named if environment is None else environment,
-            console=Console(file=screen, width=200),
-            sleep=self.world.run_for,
-        )
-        report = Report.model_validate_json(self._report.read_text(encoding="utf-8"))
-        return Run(code, screen.getvalue(), report)
-
-
-@contextmanager
-def terminal(world: World, folder: Path) -> Iterator[Terminal]:
-    world.add_service(CloudFormation(world, ROOT))
-    with WireDoor(world, speed=0) as door:
-        yield Terminal(world, door.url, folder / "conformance.json")
-
-
-def another_account() -> World:
-    return World(account=ACCOUNT, region=REGION, seed=9)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def profiles(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A machine with one profile that has credentials, and one that has none."""
-    config = tmp_path_factory.mktemp("aws") / "config"
-    config.write_text(
-        "[profile checker]\naws_access_key_id = dummy\naws_secret_access_key = dummy\n"
-        "[profile empty]\noutput = json\n",
-        encoding="utf-8",
-    )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_CONFIG_FILE", str(config))
-        patch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(config.with_name("none")))
-        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL"):
-            patch.delenv(name, raising=False)
-        yield
-
-
-@pytest.fixture
-def there(tmp_path: Path) -> Iterator[Terminal]:
-    with terminal(another_account(), tmp_path) as opened:
-        yield opened
 
 
 # -- a whole run ----------------------------------------------------------------------------------
@@ -251,55 +178,6 @@ def test_a_reply_where_an_error_is_documented_is_reported(there: Terminal) -> No
     assert run.report.differences[0].theirs == "a reply"
 
 
-# -- refusals -------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("environment", "missing"),
-    [
-        ({"AWS_REGION": REGION}, "AWS_PROFILE"),
-        ({"AWS_PROFILE": "checker"}, "AWS_REGION"),
-        ({"AWS_PROFILE": "checker", "AWS_DEFAULT_REGION": REGION}, "AWS_REGION"),
-        ({}, "AWS_PROFILE or --profile and AWS_REGION or --region"),
-        ({"AWS_PROFILE": "empty", "AWS_REGION": REGION}, "Unable to locate credentials"),
-        ({"AWS_PROFILE": "nobody", "AWS_REGION": REGION}, "nobody"),
-        ({"AWS_PROFILE": "checker", "AWS_REGION": "here"}, "region"),
-    ],
-)
-def test_it_runs_only_in_an_account_and_region_that_were_named(
-    environment: dict[str, str], missing: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    code = main([], environment)
-
-    assert code == 2
-    assert missing in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("typed", "told"), [((), "--account"), (("--account", "444455556667"), "444455556667")]
-)
-def test_it_makes_nothing_unless_the_accounts_own_id_was_typed(
-    there: Terminal, typed: tuple[str, ...], told: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    url = ["--endpoint-url", there._url]  # noqa: SLF001 - the run leaves no report to read
-    environment = {"AWS_PROFILE": "checker", "AWS_REGION": REGION}
-
-    code = main([*url, "--mutating", *typed], environment)
-
-    assert code == 2
-    assert told in capsys.readouterr().err
-    assert {call.operation for call in there.world.calls} <= {"GetCallerIdentity"}
-
-
-def test_it_changes_nothing_unless_it_is_told_to(there: Terminal) -> None:
-    there.run()
-
-    reading = ("Describe", "Get", "List", "Query", "BatchGet", "Filter")
-    assert [
-        one.operation for one in there.world.calls if not one.operation.startswith(reading)
-    ] == []
-
-
 # -- accounts in which something goes wrong -------------------------------------------------------
 
 
@@ -359,16 +237,8 @@ def test_what_was_made_is_taken_away_when_somebody_interrupts(there: Terminal) -
             raise KeyboardInterrupt
 
     before = everything(there.world)
-    url = ["--endpoint-url", there._url]  # noqa: SLF001 - another way to let time pass
-    environment = {"AWS_PROFILE": "checker", "AWS_REGION": REGION}
-    report = ["--report", str(there._report)]  # noqa: SLF001 - as above
 
-    code = main(
-        [*url, *report, *MEANT, "--match", "a refresh without instances"],
-        environment,
-        console=Console(file=io.StringIO()),
-        sleep=interrupt,
-    )
+    code = there.type(*MEANT, "--match", "a refresh without instances", sleep=interrupt)
 
     assert code == 130
     assert everything(there.world) == before

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any, Final
 
 import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -15,6 +16,18 @@ from snaproll.explain import explain
 
 TRIES: Final = 8
 """Of one call in all: a run of many small calls meets throttling, which is no answer."""
+FIRST_TRIES: Final = 2
+"""Of the first call: where nothing answers, the person should hear of it at once."""
+CONNECT_SECONDS: Final = 5.0
+READ_SECONDS: Final = 30.0
+"""How long one try may take; botocore would wait for a minute."""
+OF_THE_MACHINE: Final = ("ec2-credentials-file", "boto-config", "container-role", "iam-role")
+"""Where the SDK looks for credentials when the profile has none.
+
+Not asked: a profile without credentials must not become the role of the machine. One that names a
+role's source itself (``credential_source``) still has it. The names are those of
+``botocore.credentials``, each provider's METHOD.
+"""
 PARTITION: Final = "aws"
 
 
@@ -53,11 +66,9 @@ class Account:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         try:
-            self._session = boto3.Session(
-                profile_name=settings.profile, region_name=settings.region
-            )
+            self._session = _session(settings)
             self.client: Callable[[str], Any] = cache(self._client)
-            reply = self.client("sts").get_caller_identity()
+            reply = self._client("sts", tries=FIRST_TRIES).get_caller_identity()
         except (BotoCoreError, ClientError) as error:
             raise RefusedError(
                 f"The profile {settings.profile} cannot be used in {settings.region}: {error}"
@@ -70,13 +81,26 @@ class Account:
                 f"{PARTITION}."
             )
 
-    def _client(self, service: str) -> Any:
+    def _client(self, service: str, tries: int = TRIES) -> Any:
         make: Callable[..., Any] = self._session.client
-        config = Config(retries={"mode": "standard", "total_max_attempts": TRIES})
+        config = Config(
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=READ_SECONDS,
+            retries={"mode": "standard", "total_max_attempts": tries},
+        )
         if self.settings.endpoint_url is None:
             return make(service, config=config)
         local = config.merge(Config(proxies={}, inject_host_prefix=False))
         return make(service, endpoint_url=self.settings.endpoint_url, config=local)
+
+
+def _session(settings: Settings) -> boto3.Session:
+    """A session with the profile's own credentials, and no others."""
+    core = botocore.session.Session(profile=settings.profile)
+    resolver = core.get_component("credential_provider")
+    for name in OF_THE_MACHINE:
+        resolver.remove(name)
+    return boto3.Session(botocore_session=core, region_name=settings.region)
 
 
 def settings_from(

@@ -31,8 +31,9 @@ AWS_PROFILE=sandbox AWS_REGION=eu-west-1 make conformance MUTATING=1 ACCOUNT=111
 AWS_PROFILE=sandbox AWS_REGION=eu-west-1 make conformance ARGS="--group replicas-prod-asg"
 ```
 
-- **Profile and Region have to be named**; a default does not count, `AWS_DEFAULT_REGION` neither.
-  It says which account, Region and principal it will use before its first question.
+- **Profile and Region have to be named**; a default does not count, `AWS_DEFAULT_REGION` neither,
+  and a profile without credentials does not become the role of the machine. It says
+  which account, Region and principal it will use before its first question.
 - The first form **only reads**, about things that are not there. `--group` lets it read about a
   fleet that is, `--function` about a function of it.
 - The second **makes small things and deletes them again**, and runs only when the account's id is
