@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.performance import comparisons, imports, rollouts
+from tests.performance import comparisons, imports, rollouts, simulated
 
 RESULT = Path("build/bench.json")
 
@@ -23,11 +23,22 @@ class Measured:
     value: float
     unit: str
     budget: float | None
+    at_least: bool = False
+    """Whether the budget is the least that is wanted, and not the most that is allowed."""
 
     @property
     def within(self) -> bool:
         """Whether the figure keeps its budget."""
-        return self.budget is None or self.value <= self.budget
+        if self.budget is None:
+            return True
+        return self.value >= self.budget if self.at_least else self.value <= self.budget
+
+    @property
+    def told_budget(self) -> str:
+        """The budget as people read it."""
+        if self.budget is None:
+            return ""
+        return f"{'>= ' if self.at_least else ''}{self.budget:g} {self.unit}".strip()
 
 
 def measure() -> list[Measured]:
@@ -55,7 +66,13 @@ def measure() -> list[Measured]:
         Measured(f"calls for each of {compared.fleets} idle fleets", compared.per_fleet, "", 3),
         Measured("calls in the longest run of that comparison", compared.longest, "", 300),
         Measured(f"import of {slowest.function} by the bare SDK's", slowest.ratio, "x", 1.4),
-        Measured("rollouts played on one core", rollouts.rollouts_per_second(), "/s", None),
+        Measured(
+            "simulated rollouts in a CPU second of one core",
+            simulated.rollouts_per_cpu_second(),
+            "/s",
+            30,
+            at_least=True,
+        ),
     ]
 
 
@@ -64,9 +81,8 @@ def main() -> int:
     figures = measure()
     table = Table("figure", "value", "budget", title="Budgets")
     for one in figures:
-        budget = "" if one.budget is None else f"{one.budget:g} {one.unit}".strip()
         style = "" if one.within else "red"
-        table.add_row(one.what, f"{one.value:.3g} {one.unit}".strip(), budget, style=style)
+        table.add_row(one.what, f"{one.value:.3g} {one.unit}".strip(), one.told_budget, style=style)
     Console(width=100).print(table)
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from embedded.scenarios.costs import cost_of
-from embedded.scenarios.stage import Stage, StagedFleet
+from embedded.scenarios.stage import Stage
 from embedded.states.execution import Execution
 from embedded.world.faults import Call
 
@@ -141,17 +141,6 @@ def _invocations(calls: list[Call], caller: str) -> Iterator[list[Call]]:
             present.append(call)
     if present:
         yield present
-
-
-def rollouts_per_second(fleet_size: int = 4, rollouts: int = 20) -> float:
-    """How many rollouts, good and bad in turns, the embedded AWS plays in a second."""
-    stage = Stage(check_replies=False)
-    fleet: StagedFleet = stage.add_fleet("bench", capacity=fleet_size)
-    stage.roll(fleet)
-    began = time.perf_counter()
-    for number in range(rollouts):
-        stage.roll(fleet, "corrupt" if number % 2 else "healthy")
-    return rollouts / (time.perf_counter() - began)
 
 
 def clients_used() -> dict[str, set[str]]:
