@@ -10,7 +10,7 @@ from embedded.scenarios.stage import ENVIRONMENT, Stage, StagedFleet
 from embedded.states.execution import Execution
 from embedded.world.errors import AwsError
 from embedded.world.faults import Call, Interference
-from snaproll.domain.claims import MOST_TAKEOVERS
+from snaproll.domain.fencing import MOST_TAKEOVERS
 from snaproll.domain.ledger import Outcome
 from tests.integration.seen import Seen, outcome, reason, states_of
 

@@ -10,14 +10,13 @@ import pytest
 from snaproll.domain.claims import (
     count_dead_successor,
     execution_name,
-    forget_successor,
     name_next,
     name_successor,
     note_refresh,
-    quiet_seconds,
     take_claim,
     take_over,
 )
+from snaproll.domain.fencing import forget_successor, quiet_seconds
 from snaproll.domain.ledger import (
     Claim,
     FleetState,

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from snaproll.domain.fencing import forget_successor, quiet_seconds
 from snaproll.domain.publishes import (
     PublishClaim,
     Published,
@@ -16,16 +17,7 @@ from snaproll.domain.publishes import (
     Wish,
     WriterState,
 )
-from snaproll.domain.publishing import (
-    Answer,
-    ask,
-    end,
-    forget_successor,
-    name_successor,
-    prove,
-    quiet_seconds,
-    take_over,
-)
+from snaproll.domain.publishing import Answer, ask, end, name_successor, prove, take_over
 from snaproll.errors import ClaimLostError
 
 NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
@@ -199,7 +191,7 @@ def test_a_lost_claim_is_told_with_its_holder(state: WriterState, holder: str) -
     with pytest.raises(ClaimLostError, match="It changes nothing more") as lost:
         prove("sec", state, execution=ONE, fence=5)
 
-    assert f"writer sec ({holder} has it now, fence 4)" in str(lost.value)
+    assert f"writer sec (fence 5; {holder} holds it now, fence 4)" in str(lost.value)
 
 
 @pytest.mark.parametrize(

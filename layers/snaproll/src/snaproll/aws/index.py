@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 from snaproll.aws.fleets import FleetParameter
 from snaproll.aws.items import condition_failed, item_of, key_of, parsed, plain
 from snaproll.aws.refusals import SDK_ERRORS, named, named_errors
-from snaproll.domain.ledger import SCHEMA
-from snaproll.model import StrictValue
+from snaproll.domain.ledger import LedgerItem
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -20,10 +19,9 @@ if TYPE_CHECKING:
 _INDEX = "INDEX"
 
 
-class _Entry(StrictValue):
+class _Entry(LedgerItem):
     """A fleet parameter as it was when it was last looked at."""
 
-    schema_version: int = SCHEMA
     value: str
     changed_at_ms: int
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from snaproll.domain.fencing import inherit_claim, prove_fence
 from snaproll.domain.ledger import (
     Claim,
     FleetState,
@@ -19,18 +20,7 @@ from snaproll.domain.ledger import (
     Trigger,
 )
 from snaproll.domain.release import Release, RollbackTarget, TemplateVersion
-from snaproll.errors import ClaimLostError, FleetBusyError, StalePlanError
-
-MOST_TAKEOVERS = 3
-"""How often a dead rollout is taken over before the fleet is held for a person."""
-
-_FIRST_QUIET_SECONDS = 90
-"""A function of the dead rollout may still run for its timeout of 45 s and the SDK's retries."""
-
-
-def quiet_seconds(takeovers: int) -> int:
-    """How long a taker-over waits, by how often the claim was taken over before."""
-    return int(_FIRST_QUIET_SECONDS * 4**takeovers)
+from snaproll.errors import FleetBusyError, StalePlanError
 
 
 def execution_name(fleet: str, snapshot: str, attempt: int) -> str:
@@ -100,29 +90,8 @@ def take_over(fleet: str, state: FleetState, *, fence: int, execution: str) -> F
     ClaimLostError
         The claim with that fence is gone, or was taken over by another.
     """
-    claim = state.claim
-    if claim is not None and claim.execution == execution:
-        return state
-    if claim is None or claim.fence != fence:
-        raise ClaimLostError(
-            f"The claim on fleet {fleet} that was to be taken over (fence {fence}) is gone."
-        )
     died = not was_handed_over(state, fence)
-    inherited = claim.model_copy(
-        update={
-            "execution": execution,
-            "fence": state.fence + 1,
-            "takeovers": claim.takeovers + died,
-        }
-    )
-    return state.model_copy(
-        update={
-            "fence": state.fence + 1,
-            "claim": inherited,
-            "waiting": None,
-            "successor": None,
-        }
-    )
+    return inherit_claim(f"fleet {fleet}", state, fence=fence, execution=execution, died=died)
 
 
 def was_handed_over(state: FleetState, fence: int) -> bool:
@@ -153,14 +122,7 @@ def prove_claim(fleet: str, state: FleetState, *, execution: str, fence: int) ->
     ClaimLostError
         It is not: the rollout must change nothing more.
     """
-    claim = state.claim
-    if claim is None or claim.fence != fence or claim.execution != execution:
-        holder = f"{claim.execution} holds it" if claim else "nobody holds it"
-        raise ClaimLostError(
-            f"This rollout no longer has the claim on fleet {fleet} (fence {fence}; {holder} "
-            f"now, fence {state.fence}). It changes nothing more."
-        )
-    return claim
+    return prove_fence(f"fleet {fleet}", state, execution=execution, fence=fence)
 
 
 def note_intent(
@@ -301,11 +263,6 @@ def name_next(
         name=execution_name(fleet, snapshot, attempt), snapshot=snapshot, trigger=trigger
     )
     return state.model_copy(update={"successor": successor, "attempts": attempt})
-
-
-def forget_successor(state: FleetState, successor: Successor | None) -> FleetState:
-    """Take a successor's name away after it ran, unless another was named meanwhile."""
-    return state.model_copy(update={"successor": None}) if state.successor == successor else state
 
 
 def count_dead_successor(state: FleetState, successor: Successor) -> FleetState:

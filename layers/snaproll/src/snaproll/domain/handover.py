@@ -13,14 +13,13 @@ from snaproll.domain.assessment import Memory
 from snaproll.domain.checks import Check
 from snaproll.domain.claims import name_successor
 from snaproll.domain.fleet import FleetPolicy
-from snaproll.domain.ledger import SCHEMA, Claim, FleetState
-from snaproll.model import StrictValue
+from snaproll.domain.ledger import Claim, FleetState, LedgerItem
 
 MOST_LOOKS = 1000
 """How often one execution looks at its fleet before another goes on in its place."""
 
 
-class Handover(StrictValue):
+class Handover(LedgerItem):
     """What only the execution itself knew, for the one that goes on in its place.
 
     ``fence`` is that of the claim that is handed over: with another claim this is out of date.
@@ -28,7 +27,6 @@ class Handover(StrictValue):
     the memory: a rollout that changes hands is still the same rollout.
     """
 
-    schema_version: int = SCHEMA
     fence: int
     policy: FleetPolicy
     memory: Memory

@@ -11,11 +11,25 @@ from enum import StrEnum
 from pydantic import Field
 
 from snaproll.domain.checks import Check
+from snaproll.domain.fencing import FencedClaim
 from snaproll.domain.release import Release, RollbackTarget, TemplateVersion
 from snaproll.model import Instant, StrictValue
 
 SCHEMA = 2
 """Version of the items' shape; every item carries it."""
+
+
+class LedgerItem(StrictValue):
+    """Whatever is kept in the ledger."""
+
+    schema_version: int = SCHEMA
+
+
+class LedgerState(LedgerItem):
+    """An item that is changed: ``revision`` grows with every write, ``fence`` with every claim."""
+
+    revision: int = 0
+    fence: int = 0
 
 
 class Trigger(StrEnum):
@@ -63,21 +77,17 @@ class RefreshNote(StrictValue):
     capacity: int
 
 
-class Claim(StrictValue):
+class Claim(FencedClaim):
     """The right of one rollout to change the fleet.
 
-    ``fence`` only grows: a later claim has a higher one. ``candidate`` and ``target`` are known
+    ``candidate`` and ``target`` are known
     once the launch template version exists, and are written before the refresh starts. ``why``
-    and ``against_data`` say why the fleet is being rolled back. ``takeovers`` counts how often a
-    new execution took the claim over from one that had died; ``hold_after`` is the reason for a
+    and ``against_data`` say why the fleet is being rolled back. ``hold_after`` is the reason for a
     hold that the rollout is to leave behind, ``hold_if_live`` the same for one that goes back.
     """
 
-    execution: str
-    fence: int
     snapshot: str
     trigger: Trigger
-    claimed_at: Instant
     reason: str | None = None
     """Why a person asked for it; such a rollout is a repair."""
     phase: Phase = Phase.FORWARD
@@ -86,7 +96,6 @@ class Claim(StrictValue):
     refresh: RefreshNote | None = None
     why: str | None = None
     against_data: bool = False
-    takeovers: int = 0
     stop: str | None = None
     """Why a person asked that this rollout be rolled back; None when nobody did."""
     hold_after: str | None = None
@@ -181,19 +190,16 @@ class Staged(StrictValue):
     replaced: Release | None = None
 
 
-class FleetState(StrictValue):
+class FleetState(LedgerState):
     """The one ``STATE`` item of a fleet.
 
     ``proven`` is the version on which instances proved what is live; None while it is the live
     release's own, which may be another one since a stack update.
-    ``revision`` grows with every write. ``signals`` counts signals; ``woken_at`` is when one last
+    ``signals`` counts signals; ``woken_at`` is when one last
     ended a wait. ``attempts`` makes the names of the executions that snaproll itself starts
     unique; dispatch always uses the first attempt.
     """
 
-    schema_version: int = SCHEMA
-    revision: int = 0
-    fence: int = 0
     live: Release | None = None
     proven: TemplateVersion | None = None
     previous: Release | None = None
@@ -232,24 +238,22 @@ class FleetState(StrictValue):
         return frozenset(named)
 
 
-class Quarantine(StrictValue):
+class Quarantine(LedgerItem):
     """A snapshot marked as bad on evidence from instances that ran it."""
 
-    schema_version: int = SCHEMA
     snapshot: str
     reason: str
     execution: str
     at: Instant
 
 
-class Record(StrictValue):
+class Record(LedgerItem):
     """What is kept of a rollout that ended.
 
     ``source`` and ``candidate`` are the launch template versions from and to which it moved the
     fleet, as far as it got.
     """
 
-    schema_version: int = SCHEMA
     fleet: str
     snapshot: str
     outcome: Outcome

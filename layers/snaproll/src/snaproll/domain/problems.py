@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from snaproll.domain.ledger import SCHEMA
-from snaproll.model import Instant, StrictValue
+from snaproll.domain.ledger import LedgerItem
+from snaproll.model import Instant
 
 
 class ProblemKind(StrEnum):
@@ -19,10 +19,9 @@ class ProblemKind(StrEnum):
     """An instance refresh runs that nobody watches."""
 
 
-class Problem(StrictValue):
+class Problem(LedgerItem):
     """One problem: ``key`` stays the same as long as it does, ``message`` is for people."""
 
-    schema_version: int = SCHEMA
     key: str
     message: str
     since: Instant

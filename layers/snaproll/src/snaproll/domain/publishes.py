@@ -10,7 +10,8 @@ from enum import StrEnum
 from pydantic import Field
 
 from snaproll.domain.checks import Check
-from snaproll.domain.ledger import SCHEMA
+from snaproll.domain.fencing import FencedClaim
+from snaproll.domain.ledger import LedgerItem, LedgerState
 from snaproll.domain.writer import QuiesceHook
 from snaproll.model import Instant, StrictValue
 
@@ -64,28 +65,24 @@ class Wish(StrictValue):
     reason: str | None = None
 
 
-class PublishClaim(StrictValue):
+class PublishClaim(FencedClaim):
     """The right of one execution to publish a writer's data.
 
-    ``fence`` only grows. ``publish`` names what the claim is for, and stays when another execution
+    ``publish`` names what the claim is for, and stays when another execution
     takes over from a dead one: snapshots are found again by it. ``hook`` and
     ``hook_until`` are set before the hook is called for the first time; the latter goes when the
     writer was let go. ``cut_at`` is set before
     CreateSnapshot is called: requests that come later may not be in the snapshot.
     """
 
-    execution: str
-    fence: int
     publish: str
     wish: Wish
-    claimed_at: Instant
     volume: str | None = None
     instance: str | None = None
     hook: QuiesceHook | None = None
     hook_until: Instant | None = None
     cut_at: Instant | None = None
     snapshot: str | None = None
-    takeovers: int = 0
     joined: Wish | None = None
     """What requests ask for that were told that this publish serves them too: once more, should it
     fail."""
@@ -113,12 +110,9 @@ class PublishSuccessor(StrictValue):
     takes_over: int | None = None
 
 
-class WriterState(StrictValue):
-    """The one ``STATE`` item of a writer; ``revision`` grows with every write."""
+class WriterState(LedgerState):
+    """The one ``STATE`` item of a writer."""
 
-    schema_version: int = SCHEMA
-    revision: int = 0
-    fence: int = 0
     publishes: int = 0
     """How many publishes were begun; the last one's number is a part of its name."""
     attempts: int = 0
@@ -141,10 +135,9 @@ class Learnt(StrictValue):
     checks: list[Check] = Field(default_factory=list)
 
 
-class PublishRecord(Learnt):
+class PublishRecord(LedgerItem, Learnt):
     """What is kept of a publish that ended."""
 
-    schema_version: int = SCHEMA
     writer: str
     publish: str
     outcome: PublishOutcome

@@ -13,6 +13,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from snaproll.domain.fencing import inherit_claim, prove_fence
 from snaproll.domain.publishes import (
     PublishClaim,
     Published,
@@ -22,16 +23,11 @@ from snaproll.domain.publishes import (
     Wish,
     WriterState,
 )
-from snaproll.errors import ClaimLostError
 
-MOST_TAKEOVERS = 3
-"""How often a dead publish is taken over before a person is told."""
 SKEW = timedelta(seconds=5)
 """How far the clocks of Step Functions and of a function may be apart."""
 SETTLE = timedelta(seconds=60)
 """After this time EC2 lists a snapshot that was made; its reads are eventually consistent."""
-_FIRST_QUIET_SECONDS = 90
-"""A function of the dead publish may still run for its timeout of 45 s and the SDK's retries."""
 
 
 class Answer(StrEnum):
@@ -45,11 +41,6 @@ class Answer(StrEnum):
     """A snapshot follows the one that is being taken, for this request and others."""
     PUBLISHED = "published"
     """A snapshot that was taken before holds the data."""
-
-
-def quiet_seconds(takeovers: int) -> int:
-    """How long a taker-over waits, by how often the claim was taken over before it."""
-    return int(_FIRST_QUIET_SECONDS * 4**takeovers)
 
 
 def merged(one: Wish, other: Wish) -> Wish:
@@ -140,22 +131,7 @@ def take_over(writer: str, state: WriterState, *, fence: int, execution: str) ->
     ClaimLostError
         The claim with that fence is gone, or was taken over by another.
     """
-    claim = state.claim
-    if claim is not None and claim.execution == execution:
-        return state
-    if claim is None or claim.fence != fence:
-        raise ClaimLostError(
-            f"The claim on writer {writer} that was to be taken over (fence {fence}) is gone."
-        )
-    inherited = claim.model_copy(
-        update={
-            "execution": execution,
-            "fence": state.fence + 1,
-            "takeovers": claim.takeovers + 1,
-        }
-    )
-    update = {"fence": state.fence + 1, "claim": inherited, "successor": None, "waiting": None}
-    return state.model_copy(update=update)
+    return inherit_claim(f"writer {writer}", state, fence=fence, execution=execution)
 
 
 def prove(writer: str, state: WriterState, *, execution: str, fence: int) -> PublishClaim:
@@ -166,14 +142,7 @@ def prove(writer: str, state: WriterState, *, execution: str, fence: int) -> Pub
     ClaimLostError
         When it is not, or no longer.
     """
-    claim = state.claim
-    if claim is None or claim.execution != execution or claim.fence != fence:
-        holder = claim.execution if claim is not None else "nobody"
-        raise ClaimLostError(
-            f"This publish (fence {fence}) lost its claim on writer {writer} ({holder} has it "
-            f"now, fence {state.fence}). It changes nothing more."
-        )
-    return claim
+    return prove_fence(f"writer {writer}", state, execution=execution, fence=fence)
 
 
 def noted(state: WriterState, claim: PublishClaim, **what: object) -> WriterState:
@@ -224,11 +193,6 @@ def end(writer: str, state: WriterState, published: Published | None) -> WriterS
     attempt = state.attempts + 1
     successor = PublishSuccessor(name=execution_name(writer, attempt), wish=pending)
     return freed.model_copy(update={"successor": successor, "attempts": attempt})
-
-
-def forget_successor(state: WriterState, successor: PublishSuccessor) -> WriterState:
-    """Take a successor's name away after it ran, unless another was named meanwhile."""
-    return state.model_copy(update={"successor": None}) if state.successor == successor else state
 
 
 def execution_name(writer: str, attempt: int) -> str:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from snaproll.domain.ledger import SCHEMA
-from snaproll.model import StrictValue
+from snaproll.domain.ledger import LedgerItem
 
 
-class Watch(StrictValue):
+class Watch(LedgerItem):
     """The group and the alarms of a fleet that is being rolled, or whose release is staged."""
 
-    schema_version: int = SCHEMA
     group: str
     alarms: list[str]
     staged: bool = False

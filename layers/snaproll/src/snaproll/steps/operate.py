@@ -6,7 +6,8 @@ from snaproll.aws.ledger import Change
 from snaproll.contracts.announcements import FleetEvent, console_link
 from snaproll.contracts.requests import OperateRequest, OperatorRequest, Running
 from snaproll.contracts.values import Recorded
-from snaproll.domain.claims import forget_successor, goes_back, resume, set_hold
+from snaproll.domain.claims import goes_back, resume, set_hold
+from snaproll.domain.fencing import forget_successor
 from snaproll.domain.ledger import FleetState, Hold
 from snaproll.runtime import Runtime
 from snaproll.steps.claim import start_successor

@@ -10,7 +10,8 @@ from snaproll.contracts.events import SnapshotEvent
 from snaproll.contracts.plan import Plan, PlanRequest
 from snaproll.contracts.requests import LIVE, OperatorRequest, RolloutRequest
 from snaproll.contracts.rollout import Rollout
-from snaproll.domain.claims import quiet_seconds, was_handed_over
+from snaproll.domain.claims import was_handed_over
+from snaproll.domain.fencing import quiet_seconds
 from snaproll.domain.fleet import Fleet
 from snaproll.domain.group import Group
 from snaproll.domain.ledger import FleetState, Trigger

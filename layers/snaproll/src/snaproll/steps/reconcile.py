@@ -14,7 +14,8 @@ from snaproll.aws.fleets import Unreadable
 from snaproll.aws.ledger import Change
 from snaproll.aws.overview import Known
 from snaproll.contracts.events import Reconciled, ReconcileEvent, ReconcilePage
-from snaproll.domain.claims import forget_successor, name_next
+from snaproll.domain.claims import name_next
+from snaproll.domain.fencing import forget_successor
 from snaproll.domain.fleet import Fleet
 from snaproll.domain.group import Group
 from snaproll.domain.ledger import FleetState, Trigger

@@ -10,12 +10,12 @@ from snaproll.aws.ledger import Change
 from snaproll.contracts.events import ExecutionDetail, ExecutionEvent
 from snaproll.contracts.values import Recorded
 from snaproll.domain.claims import (
-    MOST_TAKEOVERS,
     count_dead_successor,
     name_successor,
     prove_claim,
     stop_claim,
 )
+from snaproll.domain.fencing import MOST_TAKEOVERS
 from snaproll.domain.ledger import Claim, FleetState, Outcome, Successor
 from snaproll.errors import ClaimLostError, InputError
 from snaproll.runtime import Runtime

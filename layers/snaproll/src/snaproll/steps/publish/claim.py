@@ -14,6 +14,7 @@ from snaproll.contracts.publish.steps import (
     PublishEnded,
     WriterClaimed,
 )
+from snaproll.domain.fencing import quiet_seconds
 from snaproll.domain.publishes import (
     GOOD,
     PublishClaim,
@@ -23,7 +24,7 @@ from snaproll.domain.publishes import (
     Wish,
     WriterState,
 )
-from snaproll.domain.publishing import Answer, ask, end, prove, quiet_seconds, take_over
+from snaproll.domain.publishing import Answer, ask, end, prove, take_over
 from snaproll.domain.snapshot import data_time, lies_ahead, matches
 from snaproll.domain.wording import listed
 from snaproll.domain.writer import Writer

@@ -7,6 +7,7 @@ from snaproll.contracts.announcements import console_link
 from snaproll.contracts.publish.announcements import event_of
 from snaproll.contracts.publish.events import PublishEndedBadly, RecoverEvent
 from snaproll.contracts.values import Recorded
+from snaproll.domain.fencing import MOST_TAKEOVERS, forget_successor
 from snaproll.domain.publishes import (
     PublishClaim,
     PublishOutcome,
@@ -14,7 +15,7 @@ from snaproll.domain.publishes import (
     PublishSuccessor,
     WriterState,
 )
-from snaproll.domain.publishing import MOST_TAKEOVERS, end, forget_successor, name_successor
+from snaproll.domain.publishing import end, name_successor
 from snaproll.runtime import Runtime
 from snaproll.steps.publish.claim import FAILED, start_successor
 
