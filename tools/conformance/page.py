@@ -62,11 +62,13 @@ AWS_PROFILE=sandbox AWS_REGION=eu-west-1 make conformance ARGS="--group replicas
 A difference is a fault of the embedded AWS, until shown otherwise: mend the model and its test, and
 take the question off the list.
 
-`make aws` is another account for it, which agrees (any profile with dummy credentials will do):
+`make aws SPEED=5` is another account for it (any profile with dummy credentials will do): the whole
+run takes 12 minutes there, most of them waiting. Where emulated time runs much faster, things may
+change between a request and the question what became of it.
 
 ```console
 export AWS_PROFILE=dummy AWS_REGION=us-east-1 AWS_ENDPOINT_URL=http://127.0.0.1:5000
-make conformance MUTATING=1 ACCOUNT=111122223333 ARGS="--group sec-replicas"
+make conformance MUTATING=1 ACCOUNT=111122223333
 ```
 """
 
