@@ -84,6 +84,11 @@ conformance: $(DEV) ## Hold a real AWS account to the contracts (AWS_PROFILE, AW
 	@mkdir -p $(BUILD)
 	@$(BIN)/python -m tools.conformance $(if $(MUTATING),--mutating) $(if $(ACCOUNT),--account "$(ACCOUNT)") $(ARGS)
 
+.PHONY: teeth
+teeth: $(DEV) ## Plant bugs and let the simulation find them; writes docs/planted-bugs.md; it goes on
+	@mkdir -p $(BUILD)
+	$(BIN)/python -m tests.simulation.teeth
+
 .PHONY: bench
 bench: $(DEV) ## Measure the budgets of docs/ (import time, calls, transitions, speed)
 	@mkdir -p $(BUILD)
@@ -119,6 +124,10 @@ test: $(DEV) ## Run the tests (ARGS="…" is passed on to pytest)
 check-privileges: $(DEV) ## Check that every right of a role was used by the last `make test`, or is explained
 	@test -d $(USES) || $(MAKE) --no-print-directory test
 	$(BIN)/python -m tools.privileges $(USES) --check
+
+.PHONY: check-teeth
+check-teeth: $(DEV) ## Check that the simulation still finds every planted bug
+	$(BIN)/python -m tests.simulation.teeth --check
 
 .PHONY: coverage
 coverage: $(DEV) ## Run the tests and report the lines and branches that none reaches

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from tests.simulation import claim_properties as claims
+from tests.simulation import end_properties as ends
 from tests.simulation import probing
 from tests.simulation import release_properties as releases
+from tests.simulation import start_properties as starts
 from tests.simulation.observer import Observer
 from tests.simulation.rollout import Step
 from tests.simulation.violation import Violation, ViolationError
@@ -25,10 +27,13 @@ INVARIANTS: dict[str, tuple[Check, ...]] = {
     "I10": (claims.nothing_twice, claims.claims_end),
     "I3": (releases.live_is_proven, releases.saved_is_live),
     "I5": (releases.default_is_proven, releases.nothing_bad_is_left),
-    "I6": (claims.outcomes_are_named,),
-    "I8": (releases.going_back_leaves_a_hold,),
+    "I6": (claims.outcomes_are_named, ends.ends_are_what_they_say),
+    "I7": (starts.what_waits_is_not_lost, starts.who_is_next_begins),
+    "I8": (releases.going_back_leaves_a_hold, starts.what_is_held_or_stopped_stays),
     "I9": (releases.quarantine_has_evidence, probing.nobody_asks_going_back),
-    "I12": (claims.bakes_are_not_interrupted,),
+    "I12": (claims.bakes_are_not_interrupted, starts.only_people_stop_rollouts),
+    "effort": (starts.nothing_is_tried_for_nothing,),
+    "promptness": (ends.signals_are_heard,),
 }
 """The properties of each invariant, in the order in which they are checked: some note what other
 ones then speak of. That live only moves forward (I8) is asked in ``live_is_proven``."""

@@ -12,6 +12,7 @@ from embedded.world.autoscaling.upkeep import Launch
 from embedded.world.elbv2.targets import TargetState
 from embedded.world.faults import Call
 from tests.simulation.meddled import Meddled
+from tests.simulation.notes import Notes
 from tests.simulation.oracle import WAIVED, unfit_because
 from tests.simulation.rollout import Live, Look, Rollout, Step
 from tests.simulation.scene import Item, Scene
@@ -50,6 +51,7 @@ class Observer:
         """Whether AWS is made to fail, so that executions may die."""
         self.snapshots: list[str] = []
         """Those that completed since the beginning."""
+        self.notes = Notes()
         self.stopped_until: datetime | None = None
         """Until when the environment was, or is, stopped."""
         self.dead_since: datetime | None = None
@@ -110,6 +112,7 @@ class Observer:
         )
         return Step(
             actor=actor,
+            calls=calls,
             changes=changes,
             changed_last=last in changes,
             launches=launches,
@@ -279,6 +282,8 @@ class Observer:
             self._failed.add(snapshot)
 
     def _alarm_changed(self, name: str, state: str) -> None:
+        if name == self.scene.fleet.alarm:
+            self.notes.alarms.append((self.scene.now, state))
         if name == self.scene.fleet.alarm and state == "ALARM":
             self._alarmed_at = self.scene.now
 

@@ -110,6 +110,7 @@ class _Player:
         self._observers = [Observer(Scene(self._stage, fleet), setup) for fleet, setup in fleets]
         for one in self._observers:
             one.disturbed = schedule.disturbed
+            one.notes.lags, one.notes.signals_arrive = schedule.lags, schedule.signals_arrive
             if one.setup.probe is not None:
                 Probe(self.world, one, one.setup.probe)
         self._hand = Stagehand(self._stage, self._observers, injections, self._note)

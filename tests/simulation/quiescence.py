@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import chain
 
+from embedded.scenarios.stage import ENVIRONMENT
 from embedded.world.behaviour import Scenario
 from embedded.world.world import World
 from tests.simulation.claim_properties import the_dead_are_spoken_for
@@ -32,6 +33,7 @@ def check_quiescence(fleets: Sequence[Observer], schedule: Schedule) -> None:
             _fleet_serves(seen),
             the_dead_are_spoken_for(seen),
             _newest_is_live(seen),
+            _what_is_live_is_published(seen),
             _calm_is_live(seen, calm=schedule.calm(index)),
         ]
     for violation in chain.from_iterable(checks):
@@ -145,6 +147,19 @@ def _newest_is_live(seen: Observer) -> Iterator[Violation]:
         return
     if not unfit_because(scene, seen.setup, newest, head.snapshot):
         yield Violation("I7", f"{newest} is newest and fit, and nothing tells why it is not live")
+
+
+def _what_is_live_is_published(seen: Observer) -> Iterator[Violation]:
+    """I3: whoever reads the parameter is told what is live; a rollback takes nothing else back."""
+    told = seen.ledger.get("live")
+    if told is None or seen.in_a_persons_hands:
+        return
+    name = f"/snaproll/{ENVIRONMENT}/live/{seen.scene.fleet.name}/snapshot"
+    found = seen.scene.world.ssm.parameters.get(name)
+    published = found.values[-1] if found else None
+    if published != told["snapshot"]:
+        what = f"{told['snapshot']} is live, and what is published as that is {published}"
+        yield Violation("I3", what)
 
 
 def _calm_is_live(seen: Observer, *, calm: bool) -> Iterator[Violation]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import pairwise
 
 from embedded.scenarios.stage import DATA_DEVICE
 from embedded.world.autoscaling.refresh import SUCCESSFUL, InstanceRefresh
@@ -17,6 +18,9 @@ from tests.simulation.oracle import true_since
 from tests.simulation.probing import unprobed
 from tests.simulation.rollout import Live, Rollout, Step
 from tests.simulation.violation import Violation
+
+_HEARD = timedelta(minutes=1)
+"""An alarm that fires for so long is heard; a shorter one may fall between two looks."""
 
 
 def passed_the_gate(seen: Observer, step: Step) -> Iterator[Violation]:
@@ -104,6 +108,7 @@ def _doubts(seen: Observer, actor: Rollout | None, live: Live) -> Iterator[str]:
     floor = 0 if seen.staged == live else look.floor
     if look.healthy < max(floor, 1):
         yield f"{look.healthy} instances were healthy at the last look, {look.floor} are the floor"
+    yield from _alarmed(seen, actor)
     if look.alarm == "ALARM":
         yield "the fleet's alarm was firing at the last look"
     yield from unprobed(seen, live)
@@ -122,6 +127,18 @@ def _unbaked(seen: Observer, actor: Rollout, live: Live) -> Iterator[str]:
         yield f"its refresh is {refresh.status if refresh else 'missing'}"
     elif seen.baked_for(refresh) < bake:
         yield f"it baked for {seen.baked_for(refresh)}"
+
+
+def _alarmed(seen: Observer, actor: Rollout) -> Iterator[str]:
+    """That the fleet's alarm fired for long enough to be heard while its instances came."""
+    began = next((one.started for one in actor.refreshes), None)
+    counts = seen.setup.watches_alarm and seen.notes.signals_arrive and not actor.by_hand
+    if began is None or not counts or seen.staged is not None:
+        return
+    changes = [*seen.notes.alarms, (seen.scene.now, "")]
+    for (since, state), (until, _) in pairwise(changes):
+        if state == "ALARM" and since > began and until - since > _HEARD:
+            yield f"the fleet's alarm fired for {until - since} while it was rolled out"
 
 
 def default_is_proven(seen: Observer, _: Step) -> Iterator[Violation]:

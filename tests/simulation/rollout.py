@@ -62,6 +62,10 @@ class Rollout:
     """Whether it made older data live, as a person asked."""
     died: bool = False
     """Whether it ended without an outcome: aborted, or of an infrastructure error."""
+    looked_at: datetime | None = None
+    """When it last looked itself."""
+    waits_since: datetime | None = None
+    """When it last lay down to sleep."""
 
     @property
     def began(self) -> datetime:
@@ -91,6 +95,12 @@ class Rollout:
         return self.execution.name
 
     @property
+    def trigger(self) -> str | None:
+        """What it says asked for it, once it is planned."""
+        planned: Document | None = self.execution.variables.get("rollout")
+        return planned.value["trigger"] if planned and planned.value else None
+
+    @property
     def by_hand(self) -> bool:
         """Whether a person named the snapshot with a reason."""
         planned: Document | None = self.execution.variables.get("rollout")
@@ -115,6 +125,8 @@ class Step:
 
     actor: Rollout | None
     """The rollout whose state ran."""
+    calls: Sequence[Call] = ()
+    """Calls of functions."""
     changes: Sequence[Call] = ()
     launches: Sequence[Launch] = ()
     refreshes: Sequence[InstanceRefresh] = ()

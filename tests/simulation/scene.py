@@ -128,6 +128,10 @@ class Scene:
         )
         return {str(one["sk"]): one for one in map(_plain, reply["Items"])}
 
+    def condemned(self, snapshot: str) -> bool:
+        """Whether a snapshot is quarantined for the fleet, or was rejected as unfit."""
+        return self.quarantined(snapshot) or self._get(f"REJECTION#{snapshot}") is not None
+
     def records(self) -> list[Item]:
         """What the fleet's rollouts left, oldest first."""
         reply = self.world.dynamodb.perform(

@@ -300,6 +300,21 @@ class Schedule(Part):
         )
 
     @property
+    def lags(self) -> bool:
+        """Whether reads ever lag."""
+        return any(isinstance(entry, ReadsLag) for entry in self.entries)
+
+    @property
+    def signals_arrive(self) -> bool:
+        """Whether events arrive in time, and nothing fails that hears them and looks."""
+        hearing = ("SignalRolloutFunction", "WatchHealthFunction")
+        return not self.lags and not any(
+            isinstance(entry, EventTravels)
+            or (isinstance(entry, CallsFail | InvocationsFail) and entry.function in hearing)
+            for entry in self.entries
+        )
+
+    @property
     def whole(self) -> bool:
         """Whether every fault is over before what it strikes runs out of tries for good."""
         return not any(

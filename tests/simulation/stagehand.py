@@ -264,7 +264,10 @@ class Stagehand:
         ssm.put_parameter(Name=_STOP, Value="an audit", Type="String", Overwrite=True)
         self._stops += 1
         for seen in self._observers:
-            until = self._world.clock.now() + timedelta(seconds=entry.seconds)
+            now = self._world.clock.now()
+            until = now + timedelta(seconds=entry.seconds)
+            if seen.stopped_until is None or seen.stopped_until < now:
+                seen.notes.stopped_since = now
             seen.stopped_until = max(seen.stopped_until or until, until)
         self._world.clock.after(entry.seconds, "the stop ends", self._go_on)
 
