@@ -289,9 +289,13 @@ class Observer:
 
     def _new_quarantines(self, actor: Rollout | None) -> list[str]:
         snapshot = actor.snapshot if actor else None
-        if snapshot is None or snapshot in self._quarantined[-1:]:
-            return []
-        if not self.scene.quarantined(snapshot):
+        # One that was lifted may be quarantined once more.
+        self._quarantined = [one for one in self._quarantined if self.scene.quarantined(one)]
+        if (
+            snapshot is None
+            or snapshot in self._quarantined
+            or not self.scene.quarantined(snapshot)
+        ):
             return []
         self._quarantined.append(snapshot)
         return [snapshot]
