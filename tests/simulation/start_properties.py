@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from tests.simulation.observer import Observer
 from tests.simulation.rollout import Rollout, Step
+from tests.simulation.scene import Item
 from tests.simulation.violation import Violation
 
 _A_WHILE = timedelta(seconds=30)
@@ -78,7 +79,8 @@ def nothing_is_tried_for_nothing(seen: Observer, step: Step) -> Iterator[Violati
     """I9, I10: automation leaves alone what was condemned, what was tried just now, what it had."""
     new = newly_claimed(seen, step)
     trigger = new.trigger if new else None
-    if new is None or new.snapshot is None:
+    # What a person redrives plans again, and meets the gate, which reads the quarantine.
+    if new is None or new.snapshot is None or new.execution.redrive_count:
         return
     if trigger == "snapshot":
         again = [
@@ -111,7 +113,12 @@ def only_people_stop_rollouts(seen: Observer, step: Step) -> Iterator[Violation]
         return
     repaired = seen.ledger.get("queued", {}).get("trigger") == "person"
     holder = seen.claimant
-    aborted = holder is not None and holder.execution.status == "ABORTED"
+    # Who was to take it over may have been aborted before it had the claim.
+    aborted = any(
+        one.execution.status == "ABORTED"
+        for one in seen.rollouts.values()
+        if one is holder or _took_part(one, claim)
+    )
     if not (repaired or aborted or "hold" in seen.ledger):
         what = f"the rollout of {claim['snapshot']} was stopped, and no person wanted that"
         yield Violation("I12", what, {"stop": seen.notes.stop})
@@ -128,3 +135,9 @@ def newly_claimed(seen: Observer, step: Step) -> Rollout | None:
 def _began(seen: Observer, name: str) -> datetime | None:
     found = (one.execution for one in seen.rollouts.values() if one.name == name)
     return next((one.started_at for one in found), None)
+
+
+def _took_part(rollout: Rollout, claim: Item) -> bool:
+    """Whether a rollout began for the same snapshot after the claim was taken."""
+    since = datetime.fromisoformat(claim["claimed_at"])
+    return rollout.snapshot == claim["snapshot"] and rollout.execution.started_at >= since
