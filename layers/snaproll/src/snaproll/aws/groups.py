@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from snaproll.aws.activities import Activities
 from snaproll.aws.configurations import (
     configuration,
     mixed_policy,
@@ -15,7 +14,6 @@ from snaproll.aws.configurations import (
     version_in,
 )
 from snaproll.aws.refusals import SDK_ERRORS, code_of, message_of, named, named_errors
-from snaproll.domain.failures import FailedLaunch
 from snaproll.domain.group import FleetView, Group, Instance, TargetHealth
 from snaproll.domain.release import TemplateVersion
 from snaproll.errors import RefreshRefusedError
@@ -23,17 +21,14 @@ from snaproll.errors import RefreshRefusedError
 if TYPE_CHECKING:
     from mypy_boto3_autoscaling import AutoScalingClient
     from mypy_boto3_autoscaling.type_defs import (
-        ActivityTypeDef,
         AutoScalingGroupTypeDef,
         InstanceTypeDef,
     )
     from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
 
-_ACTIVITIES_PAGE = 100
 _PROTECTED_AT_ONCE = 50
 """The most instances that one call protects (API reference, SetInstanceProtection)."""
 _GROUPS_PAGE = 100
-_TERMINATION = re.compile(r"Terminating EC2 instance: (i-[0-9a-f]+)")
 _WORST_FIRST = ("unhealthy", "unhealthy.draining", "unavailable", "unused", "draining", "initial")
 
 
@@ -95,40 +90,9 @@ class Groups:
             health[instance_id] = _worse(health.get(instance_id), here)
         return health
 
-    def why_taken_out(
-        self, name: str, instance_ids: Collection[str], since: datetime
-    ) -> dict[str, str]:
-        """Why instances were terminated, by the group's activities since an instant.
-
-        The newest activities come first; reading stops where every instance was found.
-        """
-        causes: dict[str, str] = {}
-        wanted = set(instance_ids)
-        if not wanted:
-            return causes
-        pages = self._autoscaling.get_paginator("describe_scaling_activities").paginate(
-            AutoScalingGroupName=name, PaginationConfig={"PageSize": _ACTIVITIES_PAGE}
-        )
-        with named_errors(f"list the activities of the group {name}"):
-            for page in pages:
-                causes |= _terminations(page["Activities"], wanted)
-                if wanted <= causes.keys() or page["Activities"][-1]["StartTime"] < since:
-                    break
-        return causes
-
-    def failed_launches(self, name: str, since: datetime) -> list[FailedLaunch]:
-        """The group's newest activities since an instant that launched nothing, newest first."""
-        with named_errors(f"list the activities of the group {name}"):
-            reply = self._autoscaling.describe_scaling_activities(
-                AutoScalingGroupName=name, MaxRecords=_ACTIVITIES_PAGE
-            )
-        return [
-            FailedLaunch(one.get("StatusMessage", "") or "no message")
-            for one in reply["Activities"]
-            if one["StatusCode"] in ("Failed", "Cancelled")
-            and one["StartTime"] >= since
-            and one.get("Description", "").startswith("Launching")
-        ]
+    def activities(self, name: str) -> Activities:
+        """What a group did of late; nothing is read before it is asked for."""
+        return Activities(self._autoscaling, name)
 
     def protect(self, name: str, instance_ids: Sequence[str]) -> None:
         """Protect instances from scale-in; one that has just left is left alone."""
@@ -205,17 +169,6 @@ def _group(raw: AutoScalingGroupTypeDef) -> Group:
         operator=raw.get("Operator", {}).get("Principal", ""),
         service_role=raw.get("ServiceLinkedRoleARN", ""),
     )
-
-
-def _terminations(activities: Iterable[ActivityTypeDef], wanted: set[str]) -> dict[str, str]:
-    """The causes of those activities that terminated a wanted instance, by its id."""
-    found = {}
-    for activity in activities:
-        # "Terminating EC2 instance: i-…", with more behind the id on some activities.
-        termination = _TERMINATION.match(activity.get("Description", ""))
-        if termination and termination[1] in wanted:
-            found[termination[1]] = activity["Cause"]
-    return found
 
 
 def _instance(raw: InstanceTypeDef) -> Instance:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from snaproll.aws.activities import Activities
 from snaproll.contracts.looks import Watched, WatchRequest
 from snaproll.domain.assessment import Assessment, Memory, Verdict
 from snaproll.domain.back import assess_back
@@ -81,6 +82,7 @@ def _assess(
     by_hand = request.rollout.by_hand is not None
     gone = missing(view, request.memory) if forward else []
     refresh = watched_refresh(view.group.name, request.refresh, runtime)
+    activities = runtime.groups.activities(view.group.name)
     look = Look(
         policy=policy,
         view=view,
@@ -91,8 +93,8 @@ def _assess(
         capacity_at_start=0 if forward and by_hand else request.refresh.capacity,
         started=request.refresh.started_at,
         now=runtime.now(),
-        taken_out=runtime.groups.why_taken_out(
-            view.group.name, gone, request.memory.looked_at or request.refresh.started_at
+        taken_out=activities.why_taken_out(
+            gone, request.memory.looked_at or request.refresh.started_at
         ),
         without_refresh=request.refresh.id is None,
     )
@@ -100,12 +102,12 @@ def _assess(
         look = replace(look, same_data=_same_data(look, request, runtime))
     judge = assess_forward if forward else assess_back
     assessment = judge(look, request.memory)
-    if forward and _lacks_evidence(assessment) and _failed_unseen(look, request.memory, runtime):
+    if forward and _lacks_evidence(assessment) and _failed_unseen(look, request.memory, activities):
         assessment = judge(look, request.memory.model_copy(update={"new_failed": True}))
     if request.rollout.again:
         # Its data is proven: what is bad now came with the launch template, or by chance.
         assessment = assessment.model_copy(update={"against_data": False})
-    assessment = _with_causes(assessment, look, request, runtime)
+    assessment = _with_causes(assessment, look, request, activities)
     return _with_target(assessment, request, runtime)
 
 
@@ -132,20 +134,19 @@ def _lacks_evidence(assessment: Assessment) -> bool:
     return condemns and not assessment.memory.new_failed
 
 
-def _failed_unseen(look: Look, memory: Memory, runtime: Runtime) -> bool:
+def _failed_unseen(look: Look, memory: Memory, activities: Activities) -> bool:
     """Whether new instances came, failed their health checks and went between two looks."""
-    since, gone = look.started, vanished(look.view, memory)
-    causes = runtime.groups.why_taken_out(look.view.group.name, gone, since)
+    causes = activities.why_taken_out(vanished(look.view, memory), look.started)
     return any(map(failed_health_check, causes.values()))
 
 
 def _with_causes(
-    assessment: Assessment, look: Look, request: WatchRequest, runtime: Runtime
+    assessment: Assessment, look: Look, request: WatchRequest, activities: Activities
 ) -> Assessment:
     """A verdict against a release, with what the group's activities say of it, not a guess."""
     if assessment.verdict not in (Verdict.ROLL_BACK, Verdict.ESCALATE):
         return assessment
-    failed = told(runtime.groups.failed_launches(look.view.group.name, look.started))
+    failed = told(activities.failed_launches(look.started))
     parts = [assessment.reason.rstrip("."), failed, _room(look)]
     if assessment.verdict is Verdict.ESCALATE:
         parts.append(situation(look.view, request.target.template, request.candidate.template))
