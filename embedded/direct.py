@@ -12,7 +12,7 @@ import io
 import os
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import botocore.session
 from botocore.awsrequest import AWSResponse
@@ -24,20 +24,19 @@ from botocore.exceptions import (
     OperationNotPageableError,
     ParamValidationError,
 )
-from botocore.paginate import Paginator
 from botocore.response import StreamingBody
 from botocore.retries.standard import RetryContext, StandardRetryConditions
 from botocore.validate import ParamValidator
 
+from embedded.pages import DirectPaginator
 from embedded.replies import misfits
 from embedded.world.errors import AwsError, NotEmulatedError
 from embedded.world.values import copied
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import boto3
-    from botocore.model import OperationModel, ServiceModel
+    from botocore.model import OperationModel, ServiceModel, Shape
+    from botocore.paginate import Paginator
 
     from embedded.world.world import World
 
@@ -56,6 +55,12 @@ NoAnswer = HTTPClientError | NoConnectionError
 """What botocore raises when no answer came; an interference may raise it for the network."""
 
 _validator = ParamValidator()
+_IDLE: Final = frozenset({
+    ("botocore.handlers", "generate_idempotent_uuid"),
+    ("botocore.handlers", "_handle_request_validation_mode_member"),
+})  # fmt: skip
+"""What botocore runs for every operation and does nothing here: the tokens are filled in already,
+and the other one is about operations with a checksum."""
 
 
 def session(
@@ -123,6 +128,7 @@ class DirectSession:
         twin: BaseClient = object.__new__(type(prototype))
         twin.__dict__.update(prototype.__dict__)
         twin.__dict__["_binding"] = self._binding
+        twin.__dict__["_paginators"] = {}
         return twin
 
 
@@ -138,15 +144,31 @@ class _Binding:
     role: str | None
 
 
+@dataclass(slots=True)
+class _Operation:
+    """What is known of one operation, looked up once in a process."""
+
+    model: OperationModel
+    service: str
+    tokens: tuple[str, ...]
+    """Members that make a request idempotent, and are filled in for whoever leaves them out."""
+    input_shape: Shape | None
+    output_shape: Shape | None
+    streams: bool
+    quiet: bool = False
+    """Whether nobody does anything about the events that botocore emits of its parameters."""
+
+
 class DirectClient(BaseClient):
     """What is put in front of a generated client class: the network is gone."""
 
     _binding: _Binding
+    _operations: dict[str, _Operation]
+    _paginators: dict[str, Paginator[Any]]
     _service_model: ServiceModel
     # Inherited from botocore's own class, which the stubs do not show.
     _PY_TO_OP_NAME: dict[str, str]
     _cache: dict[str, Any]
-    _emit_api_params: Callable[..., Any]
 
     def get_waiter(self, waiter_name: str) -> Any:
         """Refuse: botocore's waiters sleep in real time, and here time would stand still."""
@@ -157,16 +179,33 @@ class DirectClient(BaseClient):
 
         Handlers ask for one in every other call, and making a class takes longer than the page.
         """
+        known = self._paginators.get(operation_name)
+        if known is not None:
+            return known
         if not self.can_paginate(operation_name):
             raise OperationNotPageableError(operation_name=operation_name)
         name = self._PY_TO_OP_NAME[operation_name]
         config, model = self._cache["page_config"][name], self._service_model.operation_model(name)
-        return Paginator(getattr(self, operation_name), config, model)
+        made = DirectPaginator(getattr(self, operation_name), config, model)
+        self._paginators[operation_name] = made
+        return made
+
+    def _operation(self, name: str) -> _Operation:
+        model = self._service_model.operation_model(name)
+        known = self._operations[name] = _Operation(
+            model,
+            self._service_model.service_name,
+            tuple(model.idempotent_members),
+            model.input_shape,
+            model.output_shape,
+            model.has_streaming_output,
+        )
+        return known
 
     def _make_api_call(self, operation_name: str, api_params: Any) -> Any:
-        operation = self._service_model.operation_model(operation_name)
+        operation = self._operations.get(operation_name) or self._operation(operation_name)
         params = self._prepared(operation, api_params)
-        service = self._service_model.service_name
+        service = operation.service
         binding = self._binding
         attempt = 0
         while True:
@@ -189,22 +228,17 @@ class DirectClient(BaseClient):
                 answer = error
             else:
                 return self._answered(operation, reply, attempt)
-            if not binding.retries.is_retryable(_retry_context(operation, answer, attempt)):
+            if not binding.retries.is_retryable(_retry_context(operation.model, answer, attempt)):
                 self._give_up(operation_name, answer, attempt)
 
-    def _prepared(self, operation: OperationModel, api_params: Any) -> dict[str, Any]:
+    def _prepared(self, operation: _Operation, api_params: Any) -> dict[str, Any]:
         """Do what botocore does with parameters before it serialises them."""
         params = dict(api_params)
-        for token in operation.idempotent_members:
+        for token in operation.tokens:
             if token not in params:
                 params[token] = self._binding.world.new_uuid()
-        context: dict[str, Any] = {
-            "client_region": self.meta.region_name,
-            "client_config": self.meta.config,
-        }
-        params = self._emit_api_params(
-            api_params=params, operation_model=operation, context=context
-        )
+        if not operation.quiet:
+            params = self._emitted(operation, params)
         if self._binding.check_requests and operation.input_shape is not None:
             report = _validator.validate(params, operation.input_shape)
             if report.has_errors():
@@ -212,16 +246,44 @@ class DirectClient(BaseClient):
         prepared: dict[str, Any] = copied(params)
         return prepared
 
-    def _answered(self, operation: OperationModel, reply: Any, attempt: int) -> dict[str, Any]:
+    def _emitted(self, operation: _Operation, params: dict[str, Any]) -> dict[str, Any]:
+        """Let botocore's handlers see the parameters, and note whether there is any for them.
+
+        botocore registers its handlers when it makes a client; later ones may not be heard.
+        """
+        heard: set[tuple[str, str]] = set()
+        context: dict[str, Any] = {
+            "client_region": self.meta.region_name,
+            "client_config": self.meta.config,
+        }
+        for event in ("provide-client-params", "before-parameter-build"):
+            answers = self.meta.events.emit(
+                f"{event}.{operation.model.service_model.service_id.hyphenize()}"
+                f".{operation.model.name}",
+                params=params,
+                model=operation.model,
+                context=context,
+            )
+            heard |= {(one.__module__, getattr(one, "__name__", "")) for one, _ in answers}
+            if event == "provide-client-params":
+                given = [answer for _, answer in answers if answer is not None]
+                params = given[0] if given else params
+        operation.quiet = not operation.model.http_checksum and heard <= _IDLE
+        return params
+
+    def _answered(self, operation: _Operation, reply: Any, attempt: int) -> dict[str, Any]:
         parsed: dict[str, Any] = dict(reply)
         shape = operation.output_shape
-        if self._binding.check_replies and shape is not None:
-            wrong = list(misfits(shape, parsed))
-            if wrong:
-                raise TypeError(f"the model's reply to {operation.name}: {'; '.join(wrong)}")
-        if operation.has_streaming_output and shape is not None:
-            body: bytes = parsed[shape.serialization["payload"]]
-            parsed[shape.serialization["payload"]] = StreamingBody(io.BytesIO(body), len(body))
+        if shape is not None:
+            if self._binding.check_replies:
+                wrong = list(misfits(shape, parsed))
+                if wrong:
+                    raise TypeError(
+                        f"the model's reply to {operation.model.name}: {'; '.join(wrong)}"
+                    )
+            if operation.streams:
+                body: bytes = parsed[shape.serialization["payload"]]
+                parsed[shape.serialization["payload"]] = StreamingBody(io.BytesIO(body), len(body))
         parsed["ResponseMetadata"] = self._metadata(HTTP_OK, attempt)
         return parsed
 
@@ -305,4 +367,6 @@ def _put_in_front(**event: Any) -> None:
 
 @cache
 def _prototype(service_name: str, region: str) -> BaseClient:
-    return _botocore_session().create_client(service_name, region_name=region)
+    made = _botocore_session().create_client(service_name, region_name=region)
+    made.__dict__["_operations"] = {}
+    return made

@@ -11,15 +11,15 @@ EPOCH = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 """Where emulated time begins unless a world is told otherwise: a Monday morning."""
 
 
-@dataclass(order=True)
+@dataclass(slots=True, eq=False)
 class Timer:
     """Something that will happen at an instant; ``cancel`` makes it not happen."""
 
     at: datetime
     number: int
-    what: str = field(compare=False)
-    run: Callable[[], None] = field(compare=False, repr=False)
-    cancelled: bool = field(compare=False, default=False)
+    what: str
+    run: Callable[[], None] = field(repr=False)
+    cancelled: bool = False
 
     def cancel(self) -> None:
         """Forget this timer. Cancelling twice, or after it ran, does nothing."""
@@ -33,7 +33,8 @@ class Clock:
         if start.tzinfo is None:
             raise ValueError("the world's clock needs a start with a time zone")
         self._now = start
-        self._queue: list[Timer] = []
+        # With what a timer is ordered by in front of it: comparing tuples takes no Python code.
+        self._queue: list[tuple[datetime, int, Timer]] = []
         self._count = 0
 
     def now(self) -> datetime:
@@ -44,7 +45,7 @@ class Clock:
         """Run something at ``when`` (now, if that has passed); equal instants keep their order."""
         self._count += 1
         timer = Timer(max(when, self._now), self._count, what, run)
-        heapq.heappush(self._queue, timer)
+        heapq.heappush(self._queue, (timer.at, timer.number, timer))
         return timer
 
     def after(self, seconds: float, what: str, run: Callable[[], None]) -> Timer:
@@ -53,15 +54,16 @@ class Clock:
 
     def next_at(self) -> datetime | None:
         """When the next timer is due, or None when nothing is left to happen."""
-        while self._queue and self._queue[0].cancelled:
-            heapq.heappop(self._queue)
-        return self._queue[0].at if self._queue else None
+        queue = self._queue
+        while queue and queue[0][2].cancelled:
+            heapq.heappop(queue)
+        return queue[0][0] if queue else None
 
     def step(self) -> Timer | None:
         """Move to the next timer and run it; None when nothing is left to happen."""
         if self.next_at() is None:
             return None
-        timer = heapq.heappop(self._queue)
+        timer = heapq.heappop(self._queue)[2]
         self._now = timer.at
         timer.run()
         return timer
