@@ -58,9 +58,10 @@ _validator = ParamValidator()
 _IDLE: Final = frozenset({
     ("botocore.handlers", "generate_idempotent_uuid"),
     ("botocore.handlers", "_handle_request_validation_mode_member"),
+    ("botocore.discovery", "block_endpoint_discovery_required_operations"),
 })  # fmt: skip
-"""What botocore runs for every operation and does nothing here: the tokens are filled in already,
-and the other one is about operations with a checksum."""
+"""What botocore runs for every operation and does nothing once it has let one through: the tokens
+are filled in already, and the others look at the operation's checksum and endpoint discovery."""
 
 
 def session(

@@ -6,8 +6,8 @@ Apart from the deployer, which deploys other people's templates too and does not
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from embedded import direct
@@ -59,13 +59,10 @@ def _around(
         warm[spec.name] = (spec, made)
         return made
 
-    @contextmanager
-    def around(spec: FunctionSpec) -> Iterator[None]:
+    def around(spec: FunctionSpec) -> AbstractContextManager[None]:
         if _OWN_VARIABLE not in spec.environment:
             # Somebody else's function, such as a fleet's probe: nothing of snaproll is in it.
-            yield
-            return
-        with use(runtime_of(spec)):
-            yield
+            return nullcontext()
+        return use(runtime_of(spec))
 
     return around

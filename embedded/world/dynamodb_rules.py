@@ -26,6 +26,9 @@ EXPRESSIONS: Final = (
     "ConditionExpression", "FilterExpression", "KeyConditionExpression", "ProjectionExpression",
     "UpdateExpression",
 )  # fmt: skip
+_SPEAKING: Final = frozenset(
+    {*EXPRESSIONS, "ExpressionAttributeNames", "ExpressionAttributeValues"}
+)
 
 _PLACEHOLDER = re.compile(r"[#:][A-Za-z0-9_]+")
 _NUMBER = re.compile(r"(?<![\w#:\[])\d+")
@@ -42,6 +45,8 @@ def check_expressions(params: Params) -> None:
     DynamoDB refuses both for every operation ("Expression attribute names", "... values" in the
     developer guide); moto looks at some operations only.
     """
+    if _SPEAKING.isdisjoint(params):
+        return
     _check_expressions(
         tuple((one, params[one]) for one in EXPRESSIONS if one in params),
         frozenset(params.get("ExpressionAttributeNames", ())),

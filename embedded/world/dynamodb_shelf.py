@@ -60,6 +60,11 @@ class Shelves:
         """Forget a table."""
         self._by_table.pop(name, None)
 
+    def takes(self, name: str, key: Mapping[str, Any]) -> bool:
+        """Whether a table surely has keys of just these attributes and types."""
+        shelf = self._by_table.get(name)
+        return shelf is not None and shelf.takes(key)
+
     def plain(self, kind: str, params: Mapping[str, Any]) -> Shelf:
         """Give the shelf that can answer a request: ``Get``, ``Put``, ``Delete`` or ``Query``.
 
@@ -71,8 +76,9 @@ class Shelves:
         shelf = self._by_table.get(params["TableName"])
         if shelf is None or not params.keys() <= _MEMBERS.get(kind, frozenset()):
             raise DoubtfulError
-        if not all(params[one] in _accepted for one in EXPRESSIONS if one in params):
-            raise DoubtfulError
+        for one in EXPRESSIONS:
+            if one in params and params[one] not in _accepted:
+                raise DoubtfulError
         shelf.refresh()
         if kind == "Put":
             shelf.check_plain(params["Item"])
@@ -127,6 +133,17 @@ class Shelf:
             else:
                 self._table.put_item(copied(item))
         self._unsaved.clear()
+
+    def takes(self, key: Mapping[str, Any]) -> bool:
+        """Whether a key has just the key attributes, each a text."""
+        names = self._names
+        if len(key) != len(names):
+            return False
+        for name in names:
+            value = key.get(name)
+            if value is None or len(value) != 1 or "S" not in value:
+                return False
+        return True
 
     # -- plain requests ---------------------------------------------------------------------------
 
@@ -222,7 +239,7 @@ class Shelf:
 
     def _key(self, keyed: Mapping[str, Any]) -> tuple[str, ...]:
         try:
-            return tuple(_text(keyed[name]) for name in self._names)
+            return tuple([_text(keyed[name]) for name in self._names])
         except KeyError:
             raise DoubtfulError from None
 
@@ -244,9 +261,9 @@ def _weight(value: Mapping[str, Any]) -> int:
     if kind == "N" and _PLAIN_NUMBER.fullmatch(content):
         return len(content)
     if kind == "M":
-        return sum(len(name) + _weight(inner) for name, inner in content.items())
+        return sum([len(name) + _weight(inner) for name, inner in content.items()])
     if kind == "L":
-        return sum(_weight(inner) for inner in content)
+        return sum([_weight(inner) for inner in content])
     if kind == "BOOL" or (kind == "NULL" and content is True):
         return 1
     raise DoubtfulError

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(NamedTuple):
     """One AWS API call as the world saw it."""
 
     number: int
@@ -18,7 +16,7 @@ class Call:
     """The function, service or person that called: a Lambda's logical name, or ``operator``."""
     service: str
     operation: str
-    params: dict[str, Any] = field(repr=False)
+    params: dict[str, Any]
     attempt: int = 1
     """1 for the first try; higher for what the SDK retried by itself."""
     role: str | None = None

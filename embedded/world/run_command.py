@@ -202,6 +202,6 @@ class SystemsManager(Service):
 
     def perform(self, operation_name: str, params: Params) -> Reply:
         """Let the part that models the operation carry it out."""
-        if operation_name in RunCommand.operation_names():
+        if RunCommand.models(operation_name):
             return self.commands.perform(operation_name, params)
         return self.store.perform(operation_name, params)

@@ -71,6 +71,11 @@ class Service:
         """The operations that this service models."""
         return frozenset(cls._operations)
 
+    @classmethod
+    def models(cls, operation_name: str) -> bool:
+        """Whether this service models an operation."""
+        return operation_name in cls._operations
+
     def perform(self, operation_name: str, params: Params) -> Reply:
         """Carry an operation out.
 

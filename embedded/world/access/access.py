@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from embedded.world.world import World
 
 _CODES: Final = {"ec2": "UnauthorizedOperation", "sns": "AuthorizationError"}
+_NOTHING: Final[frozenset[Any]] = frozenset()
 _QUERY_SERVICES: Final = frozenset({"autoscaling", "cloudwatch", "elbv2"})
 
 
@@ -34,7 +35,10 @@ class _Role:
 
     def allows(self, demand: Demand) -> bool:
         """Whether a statement allows it; it counts as used then."""
-        key = (demand.action, demand.resource, frozenset(demand.context.items()))
+        context = demand.context
+        key = (
+            demand.action, demand.resource, frozenset(context.items()) if context else _NOTHING,
+        )  # fmt: skip
         if key in self.uses:
             return True
         found = allowing(self.statements, demand)

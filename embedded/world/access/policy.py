@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from embedded.world.access.conditions import Context, hold, listed, matches_any
 from embedded.world.errors import NotEmulatedError
@@ -17,8 +17,7 @@ from embedded.world.errors import NotEmulatedError
 _KNOWN = frozenset({"Sid", "Effect", "Action", "Resource", "Condition"})
 
 
-@dataclass(frozen=True)
-class Demand:
+class Demand(NamedTuple):
     """One thing that a call needs to be allowed: an action on a resource, in a context.
 
     ``resource`` is an ARN, or ``*`` for an action that takes none.

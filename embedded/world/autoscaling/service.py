@@ -50,7 +50,7 @@ class AutoScaling(Service):
     def perform(self, operation_name: str, params: Params) -> Reply:
         """Let the part that models the operation carry it out."""
         for part in self._parts:
-            if operation_name in part.operation_names():
+            if part.models(operation_name):
                 return part.perform(operation_name, params)
         raise NotEmulatedError(f"{self.name}:{operation_name}")
 

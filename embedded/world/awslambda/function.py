@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 DEFAULT_TIMEOUT_SECONDS: Final = 3
 DEFAULT_MEMORY_MB: Final = 128
@@ -79,8 +79,7 @@ class Invocation:
     error: FunctionError | None = None
 
 
-@dataclass(frozen=True)
-class LogRecord:
+class LogRecord(NamedTuple):
     """One line that a handler printed or logged."""
 
     at: datetime
@@ -88,8 +87,7 @@ class LogRecord:
     line: str
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(NamedTuple):
     """That a handler ran, for whom, and whether it failed."""
 
     at: datetime

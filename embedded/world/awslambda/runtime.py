@@ -6,10 +6,10 @@ environment is the function's own; what is printed is kept; and no wall clock is
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
 import os
+import sys
 import traceback
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from embedded.world.awslambda.function import FunctionError, FunctionSpec, Invoc
 from embedded.world.errors import FunctionDiedError, FunctionTimedOutError, NotEmulatedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
 EncodedVariables = dict[Any, Any]
@@ -57,8 +57,20 @@ def run(
 ) -> tuple[Invocation, list[str]]:
     """Run a handler on an event given as JSON text; gives its outcome and the lines it printed."""
     printed = io.StringIO()
-    with _environment(environment), _captured(printed):
+    members, streams = vars(os.environ), (sys.stdout, sys.stderr)
+    kept = members["_data"]
+    # The function has just these environment variables, and a copy, because it may set some. What
+    # ``os.environ`` holds is exchanged as a whole: each variable that is set by itself takes a
+    # system call. So only Python code of this process sees them, and a handler is nothing else.
+    members["_data"] = environment.copy()
+    sys.stdout = sys.stderr = _output
+    _output.into.append(printed)
+    try:
         invocation = _invoke(spec, text, context, around or _nothing_around)
+    finally:
+        _output.into.pop()
+        sys.stdout, sys.stderr = streams
+        members["_data"] = kept
     return invocation, printed.getvalue().splitlines()
 
 
@@ -100,7 +112,7 @@ def _invoke(
 def _marshalled(result: Any, request_id: str) -> Invocation:
     """Take the result through JSON, as the runtime does before it answers."""
     try:
-        text = json.dumps(result, default=_encoded, ensure_ascii=False)
+        text = _ENCODER.encode(result)
     except (TypeError, ValueError) as error:
         message = f"Unable to marshal response: {error}"
         return Invocation(
@@ -124,6 +136,9 @@ def _encoded(value: Any) -> Any:
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
     raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+
+
+_ENCODER: Final = json.JSONEncoder(default=_encoded, ensure_ascii=False)
 
 
 def _described(error: Exception, request_id: str) -> FunctionError:
@@ -152,23 +167,6 @@ def encoded(variables: dict[str, str]) -> EncodedVariables:
     }
 
 
-@contextlib.contextmanager
-def _environment(variables: EncodedVariables) -> Iterator[None]:
-    """Let the process have just these environment variables for a while.
-
-    What ``os.environ`` holds is exchanged as a whole: each variable that is set by itself takes a
-    system call. So only Python code of this process sees them, and a handler is nothing else.
-    """
-    members = vars(os.environ)
-    kept = members["_data"]
-    # A copy, because a handler may set variables of its own.
-    members["_data"] = variables.copy()
-    try:
-        yield
-    finally:
-        members["_data"] = kept
-
-
 class _Output(io.TextIOBase):
     """Stands in for stdout while handlers run.
 
@@ -190,13 +188,3 @@ class _Output(io.TextIOBase):
 
 
 _output = _Output()
-
-
-@contextlib.contextmanager
-def _captured(into: io.StringIO) -> Iterator[None]:
-    _output.into.append(into)
-    try:
-        with contextlib.redirect_stdout(_output), contextlib.redirect_stderr(_output):
-            yield
-    finally:
-        _output.into.pop()

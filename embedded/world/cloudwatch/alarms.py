@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from embedded.world.cloudwatch.evaluation import (
@@ -101,7 +102,7 @@ class Alarm:
 class MetricAlarm(Alarm):
     """An alarm on one metric."""
 
-    @property
+    @cached_property
     def key(self) -> MetricKey:
         """The metric it watches."""
         return key_of(self.request, self.request.get("Dimensions", []))
@@ -116,7 +117,7 @@ class MetricAlarm(Alarm):
         """What a datapoint is of the values in its period."""
         return str(self.request.get("Statistic") or self.request.get("ExtendedStatistic"))
 
-    @property
+    @cached_property
     def condition(self) -> Condition:
         """When it breaches."""
         periods = self.request["EvaluationPeriods"]

@@ -8,9 +8,9 @@ reporting rules: Application Load Balancer guide, "CloudWatch metrics".
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from embedded.world.cloudwatch.metrics import KEPT, MetricKey
@@ -85,6 +85,7 @@ NEVER = frozenset(
     }
 )
 """Counts of what never happens in the world: metrics without data, as on a quiet AWS."""
+KNOWN = frozenset({*GAUGES, *COUNTS, *BALANCER_COUNTS, *NEVER})
 NEEDS_BOTH = frozenset({"HealthyHostCount", "UnHealthyHostCount"})
 
 
@@ -140,7 +141,7 @@ class BalancerMetrics:
         """
         if any(name == "AvailabilityZone" for name, _ in key.dimensions):
             raise NotEmulatedError("load balancer metrics by Availability Zone")
-        if key.name not in {*GAUGES, *COUNTS, *BALANCER_COUNTS, *NEVER}:
+        if key.name not in KNOWN:
             raise NotEmulatedError(f"the metric {key.name} of {NAMESPACE}")
         return BalancerSeries(self, key)
 
@@ -180,15 +181,29 @@ class BalancerSeries:
 
     def datapoint(self, start: datetime, end: datetime, statistic: str) -> float | None:
         """The statistic over ``[start, end)``."""
-        names = {name for name, _ in self.key.dimensions}
-        if self.key.name in NEVER or not self._reported(names):
-            return None
+        return self.datapoints([start], end - start, statistic)[0]
+
+    def datapoints(
+        self, starts: Sequence[datetime], length: timedelta, statistic: str
+    ) -> list[float | None]:
+        """The statistic over each period of one length."""
+        name = self.key.name
+        if name in NEVER or not self._reported({dimension for dimension, _ in self.key.dimensions}):
+            return [None] * len(starts)
         histories = self.metrics.histories(self.key)
-        if self.key.name in GAUGES:
-            pieces = [piece for history in histories for piece in history.pieces(start, end)]
-            return _gauge(GAUGES[self.key.name], pieces, statistic)
-        reading = COUNTS.get(self.key.name) or BALANCER_COUNTS[self.key.name]
-        pieces = [piece for history in histories for piece in history.pieces(start, end)]
+        return [
+            self._computed(
+                [piece for history in histories for piece in history.pieces(start, start + length)],
+                statistic,
+            )
+            for start in starts
+        ]
+
+    def _computed(self, pieces: list[tuple[float, Routing]], statistic: str) -> float | None:
+        name = self.key.name
+        if name in GAUGES:
+            return _gauge(GAUGES[name], pieces, statistic)
+        reading = COUNTS.get(name) or BALANCER_COUNTS[name]
         total = sum(seconds / 60 * (reading(routing) or 0.0) for seconds, routing in pieces)
         return _counted(total, statistic)
 

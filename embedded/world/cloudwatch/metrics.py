@@ -30,16 +30,20 @@ class Series(Protocol):
     def datapoint(self, start: datetime, end: datetime, statistic: str) -> float | None:
         """The statistic over ``[start, end)``; None when there is no data."""
 
+    def datapoints(
+        self, starts: Sequence[datetime], length: timedelta, statistic: str
+    ) -> list[float | None]:
+        """The statistic over each period of one length."""
+
     def unsettled_since(self) -> datetime | None:
         """When the series last changed; None when it never did."""
 
 
-@dataclass(frozen=True)
-class Sample:
-    """Values that arrived together: ``count`` of them, between two bounds, with a sum."""
+class Sample(NamedTuple):
+    """Values that arrived together: ``number`` of them, between two bounds, with a sum."""
 
     at: datetime
-    count: float
+    number: float
     total: float
     lowest: float
     highest: float
@@ -53,7 +57,7 @@ def statistic_of(samples: Sequence[Sample], statistic: str) -> float | None:
     NotEmulatedError
         For statistics other than the five basic ones and percentiles of single values.
     """
-    count = sum(sample.count for sample in samples)
+    count = sum(sample.number for sample in samples)
     if not count:
         return None
     total = sum(sample.total for sample in samples)
@@ -76,7 +80,7 @@ def _percentile(samples: Sequence[Sample], rank: float) -> float:
     ordered = sorted(samples, key=lambda sample: sample.lowest)
     seen = 0.0
     for sample in ordered:
-        seen += sample.count
+        seen += sample.number
         if seen >= rank or math.isclose(seen, rank):
             return sample.lowest
     return ordered[-1].lowest
@@ -87,23 +91,34 @@ class PutSeries:
     """A metric whose values callers put with PutMetricData, or the world records."""
 
     samples: deque[Sample] = field(default_factory=deque)
+    newest: datetime | None = None
 
     def add(self, sample: Sample) -> None:
         """Keep a sample; old ones go. Samples may arrive late and out of order."""
         self.samples.append(sample)
+        if self.newest is None or sample.at > self.newest:
+            self.newest = sample.at
         horizon = sample.at - KEPT
         while self.samples and self.samples[0].at < horizon:
             self.samples.popleft()
 
     def datapoint(self, start: datetime, end: datetime, statistic: str) -> float | None:
         """The statistic over the samples of ``[start, end)``."""
+        if self.newest is None or self.newest < start:
+            return None
         return statistic_of(
             [sample for sample in self.samples if start <= sample.at < end], statistic
         )
 
+    def datapoints(
+        self, starts: Sequence[datetime], length: timedelta, statistic: str
+    ) -> list[float | None]:
+        """The statistic over the samples of each period of one length."""
+        return [self.datapoint(start, start + length, statistic) for start in starts]
+
     def unsettled_since(self) -> datetime | None:
         """When the newest sample is from: after it the data is missing for ever."""
-        return max((sample.at for sample in self.samples), default=None)
+        return self.newest
 
 
 def key_of(params: Mapping[str, object], dimensions: Sequence[Mapping[str, str]]) -> MetricKey:

@@ -57,8 +57,8 @@ class Watchkeeper:
         self._put: dict[MetricKey, PutSeries] = {}
         self._balancers = BalancerMetrics(world, self._balancers_changed)
         self.alarms: dict[str, Alarm] = {}
-        self._keys: dict[str, MetricKey] = {}
-        """What each metric alarm is on, by the alarm's name."""
+        self._on: dict[MetricKey, dict[str, MetricAlarm]] = {}
+        """The alarms on each metric, by name."""
         self.held: set[str] = set()
         self.watchers: list[AlarmWatcher] = []
         self.failed_actions: list[tuple[str, str, AwsError]] = []
@@ -68,7 +68,10 @@ class Watchkeeper:
 
     def put_series(self, key: MetricKey) -> PutSeries:
         """The series that callers put under this name, empty at first."""
-        return self._put.setdefault(key, PutSeries())
+        known = self._put.get(key)
+        if known is None:
+            known = self._put[key] = PutSeries()
+        return known
 
     def series(self, key: MetricKey) -> Series:
         """The series of any metric; a metric that nobody feeds has no data."""
@@ -80,9 +83,8 @@ class Watchkeeper:
 
     def metric_changed(self, key: MetricKey) -> None:
         """Wake the alarms on one metric."""
-        for name, watched in self._keys.items():
-            if watched == key:
-                self.wake(self.alarms[name])
+        for alarm in self._on.get(key, {}).values():
+            self.wake(alarm)
 
     def _balancers_changed(self) -> None:
         for alarm in self._metric_alarms():
@@ -96,17 +98,21 @@ class Watchkeeper:
 
     def keep(self, alarm: Alarm) -> None:
         """Keep a new or changed alarm and look at it soon."""
+        before = self.alarms.get(alarm.name)
         self.alarms[alarm.name] = alarm
         if isinstance(alarm, MetricAlarm):
-            self._keys[alarm.name] = alarm.key
+            if isinstance(before, MetricAlarm) and before.key != alarm.key:
+                del self._on[before.key][alarm.name]
+            self._on.setdefault(alarm.key, {})[alarm.name] = alarm
             self.wake(alarm)
         elif isinstance(alarm, CompositeAlarm):
             self._compose(alarm)
 
     def drop(self, name: str) -> None:
         """Forget an alarm."""
-        self.alarms.pop(name, None)
-        self._keys.pop(name, None)
+        dropped = self.alarms.pop(name, None)
+        if isinstance(dropped, MetricAlarm):
+            del self._on[dropped.key][name]
         self.held.discard(name)
         if name in self._timers:
             self._timers.pop(name).cancel()
@@ -133,7 +139,7 @@ class Watchkeeper:
         step = timedelta(seconds=alarm.period)
         count = condition.evaluation_periods + EXTRA_PERIODS
         starts = [end - step * (count - index) for index in range(count)]
-        datapoints = [series.datapoint(start, start + step, alarm.statistic) for start in starts]
+        datapoints = series.datapoints(starts, step, alarm.statistic)
         changed = series.unsettled_since()
         if changed is not None and changed >= starts[0]:
             self._plan(alarm, end + step)

@@ -104,12 +104,22 @@ def _leaf(name: str, filters: list[Any], at: str) -> _Test:
     if not filters:
         raise _invalid(f'Empty arrays are not allowed ("{at}")')
     tests = [_filter(wanted, at) for wanted in filters]
+    texts = frozenset(wanted for wanted in filters if isinstance(wanted, str))
+    if all(isinstance(wanted, str) for wanted in filters):
+        # The commonest leaf, and the first to tell most events apart.
+        return lambda value: _is_one_of(texts, value.get(name, _ABSENT))
 
     def matches(value: dict[str, Any]) -> bool:
         found = _leaves(value.get(name, _ABSENT))
         return any(test(found) for test in tests)
 
     return matches
+
+
+def _is_one_of(texts: frozenset[str], value: Any) -> bool:
+    if isinstance(value, str):
+        return value in texts
+    return any(isinstance(leaf, str) and leaf in texts for leaf in _leaves(value))
 
 
 def _leaves(value: Any) -> list[Any]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from boto3.dynamodb.types import DYNAMODB_CONTEXT, TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 from pydantic import BaseModel, ValidationError
 
@@ -17,6 +17,44 @@ from snaproll.errors import LedgerUnreadableError
 from snaproll.explain import explain, shown
 
 Model = TypeVar("Model", bound=BaseModel)
+_MOST = 10**15
+"""Whole numbers up to here are surely within DynamoDB's 38 digits."""
+
+
+class _Writer(TypeSerializer):
+    """The SDK's serializer, which tries every type in turn, with a short way to the usual ones."""
+
+    def serialize(self, value: Any) -> Any:
+        kind = type(value)
+        if kind is str:
+            return {"S": value}
+        if kind is bool:
+            return {"BOOL": value}
+        if kind is int and -_MOST < value < _MOST:
+            return {"N": str(value)}
+        if kind is dict:
+            return {"M": {name: self.serialize(member) for name, member in value.items()}}
+        if kind is list:
+            return {"L": [self.serialize(member) for member in value]}
+        return super().serialize(value)
+
+
+class _Reader(TypeDeserializer):
+    """The SDK's deserializer with a short way to the usual types."""
+
+    def deserialize(self, value: Any) -> Any:
+        if "S" in value:
+            return value["S"]
+        if "M" in value:
+            return {name: self.deserialize(member) for name, member in value["M"].items()}
+        if "L" in value:
+            return [self.deserialize(member) for member in value["L"]]
+        if "N" in value:
+            return DYNAMODB_CONTEXT.create_decimal(value["N"])
+        return super().deserialize(value)
+
+
+_WRITER, _READER = _Writer(), _Reader()
 
 
 def key_of(pk: str, sk: str) -> dict[str, Any]:
@@ -26,14 +64,14 @@ def key_of(pk: str, sk: str) -> dict[str, Any]:
 
 def item_of(pk: str, sk: str, model: BaseModel) -> dict[str, Any]:
     """A model as an item; what is None is left out."""
-    serialize = TypeSerializer().serialize
+    serialize = _WRITER.serialize
     content = model.model_dump(mode="json", exclude_none=True)
     return key_of(pk, sk) | {name: serialize(value) for name, value in content.items()}
 
 
 def plain(item: Mapping[str, Any]) -> dict[str, Any]:
     """An item's attributes without its key, as Python values."""
-    deserialize = TypeDeserializer().deserialize
+    deserialize = _READER.deserialize
     return {name: deserialize(value) for name, value in item.items() if name not in ("pk", "sk")}
 
 
