@@ -133,6 +133,33 @@ def test_an_abort_before_anything_was_changed_gives_the_fleet_back_and_holds_it(
     assert seen.state.hold is not None
 
 
+def test_an_abort_deletes_a_version_that_nobody_had_noted(
+    stage: Stage, fleet: StagedFleet, seen: Seen
+) -> None:
+    # Given a rollout that died between making its version and writing that down
+    unreadable = refuse("DescribeLaunchTemplateVersions", "UnauthorizedOperation")
+
+    def interfere(call: Call) -> None:
+        if "ec2:CreateLaunchTemplateVersion" in seen.changes():
+            unreadable(call)
+
+    stage.world.faults.before_effect(interfere)
+    stage.complete_snapshot(fleet)
+    stage.world.run_for(30)
+    stage.world.faults.clear()
+    assert outcome(stage.rollouts()[0]) == "AccessDeniedError"
+
+    # When an operator aborts the one that is to take over, before it has the claim
+    abort(stage)
+    pass_time(stage, timedelta(minutes=30))
+
+    # Then somebody goes on nevertheless, and leaves no version that $Latest would bring
+    assert seen.records[0].outcome is Outcome.STOPPED
+    assert "ec2:DeleteLaunchTemplateVersions" in seen.changes()
+    assert list(seen.versions) == [1]
+    assert seen.state.hold is not None
+
+
 def refuse(operation: str, code: str) -> Interference:
     """Refuse every call of an operation."""
 

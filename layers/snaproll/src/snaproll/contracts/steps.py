@@ -23,6 +23,7 @@ class Claimed(StrictValue):
     phase: Phase
     candidate: Release | None
     target: RollbackTarget | None
+    source: TemplateVersion | None = None
     refresh: RefreshNote | None
     why: str | None
     against_data: bool

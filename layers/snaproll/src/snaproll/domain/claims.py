@@ -125,6 +125,14 @@ def prove_claim(fleet: str, state: FleetState, *, execution: str, fence: int) ->
     return prove_fence(f"fleet {fleet}", state, execution=execution, fence=fence)
 
 
+def note_source(
+    state: FleetState, claim: Claim, *, source: TemplateVersion, target: RollbackTarget
+) -> FleetState:
+    """Write down what a launch template version will be made from, before it is."""
+    noted = claim.model_copy(update={"source": source, "target": target})
+    return state.model_copy(update={"claim": noted})
+
+
 def note_intent(
     state: FleetState, claim: Claim, *, candidate: Release, target: RollbackTarget
 ) -> FleetState:

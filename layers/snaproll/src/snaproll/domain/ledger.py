@@ -80,8 +80,8 @@ class RefreshNote(StrictValue):
 class Claim(FencedClaim):
     """The right of one rollout to change the fleet.
 
-    ``candidate`` and ``target`` are known
-    once the launch template version exists, and are written before the refresh starts. ``why``
+    ``source`` and ``target`` are written before the launch template version is made, ``candidate``
+    once it exists: with a source and no candidate there may be one that nobody knows of. ``why``
     and ``against_data`` say why the fleet is being rolled back. ``hold_after`` is the reason for a
     hold that the rollout is to leave behind, ``hold_if_live`` the same for one that goes back.
     """
@@ -91,6 +91,7 @@ class Claim(FencedClaim):
     reason: str | None = None
     """Why a person asked for it; such a rollout is a repair."""
     phase: Phase = Phase.FORWARD
+    source: TemplateVersion | None = None
     candidate: Release | None = None
     target: RollbackTarget | None = None
     refresh: RefreshNote | None = None

@@ -72,6 +72,7 @@ def claim_fleet(request: StepRequest, runtime: Runtime) -> Claimed:
         phase=claim.phase,
         candidate=claim.candidate,
         target=claim.target,
+        source=claim.source,
         refresh=claim.refresh,
         why=claim.why,
         against_data=claim.against_data,

@@ -91,7 +91,7 @@ def _recover_dead(fleet: str, claim: Claim, status: str, runtime: Runtime) -> st
     if claim.takeovers >= MOST_TAKEOVERS:
         reason = f"its rollout died {MOST_TAKEOVERS + 1} times, the last time as {status}"
         return _end(fleet, claim, Outcome.NEEDS_ATTENTION, reason, runtime, hold=reason)
-    if aborted and claim.candidate is None:
+    if aborted and claim.source is None and claim.candidate is None:
         return _end(fleet, claim, Outcome.STOPPED, aborted, runtime, hold=aborted)
 
     def transition(before: FleetState) -> Change:

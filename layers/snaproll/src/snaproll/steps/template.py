@@ -6,7 +6,7 @@ from snaproll.aws.launch_templates import VersionContents
 from snaproll.aws.ledger import Change
 from snaproll.contracts.steps import DiscardRequest, TemplateRequest, TemplateUpdated
 from snaproll.contracts.values import Recorded
-from snaproll.domain.claims import note_intent
+from snaproll.domain.claims import note_intent, note_source
 from snaproll.domain.group import Group
 from snaproll.domain.ledger import FleetState
 from snaproll.domain.release import Release, TemplateVersion
@@ -41,7 +41,7 @@ def update_launch_template(request: TemplateRequest, runtime: Runtime) -> Templa
     contents = runtime.templates.read(source)
     if contents is None:
         raise TemplateRefusedError(f"{source}, which the group saves, does not exist any more.")
-    prove(rollout, runtime)
+    _expect_version(request, source, runtime)
     version = runtime.templates.version_for(
         contents,
         policy.data_device,
@@ -63,6 +63,23 @@ def update_launch_template(request: TemplateRequest, runtime: Runtime) -> Templa
         message=f"{version} is {source} with {rollout.snapshot} at {policy.data_device}.",
         candidate=candidate,
     )
+
+
+def _expect_version(request: TemplateRequest, source: TemplateVersion, runtime: Runtime) -> None:
+    """Let whoever takes the claim over, or ends it, know that there may be a version from now on.
+
+    Raises
+    ------
+    ClaimLostError
+        The rollout lost its claim.
+    """
+    rollout = request.rollout
+
+    def transition(state: FleetState) -> Change:
+        claim = proven(rollout, state)
+        return Change(note_source(state, claim, source=source, target=request.target))
+
+    runtime.ledger.change(rollout.fleet, transition)
 
 
 def delete_template_version(request: DiscardRequest, runtime: Runtime) -> Recorded:
