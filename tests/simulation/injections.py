@@ -195,7 +195,7 @@ class Injections:
         found: Sequence[float] = (PROMPT,)
         for armed in self._travels.get(event.source, ()):
             armed.met += 1
-            if armed.met == armed.entry.nth:
+            if 0 <= armed.met - armed.entry.nth < armed.entry.times:
                 found = armed.entry.arrivals
                 after = " and ".join(f"{delay:.0f} s" for delay in found)
                 arrives = f"arrives after {after}" if found else "is lost"

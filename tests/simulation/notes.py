@@ -14,6 +14,10 @@ class Notes:
 
     waits: Item | None = None
     """What waited for the fleet."""
+    claim: tuple[Item | None, Item | None] = (None, None)
+    """The claim, and how its rollout slept."""
+    named: Item | None = None
+    """Who was named as the next one."""
     stop: str | None = None
     """Why the rollout that had the claim was to go back."""
     successor: str | None = None

@@ -15,6 +15,8 @@ from tests.simulation.oracle import true_since, unfit_because
 from tests.simulation.schedule import Schedule
 from tests.simulation.violation import Violation, ViolationError
 
+_NOT_FOR_IT = ("InvalidEventError", "InvalidRequestError")
+"""How a function refuses what it was run with."""
 _COMPARISON = timedelta(minutes=16)
 """A little more than the time between two scheduled comparisons."""
 
@@ -48,9 +50,13 @@ def _nothing_was_dropped(world: World) -> Iterator[Violation]:
         what = f"{lost.rule_name} lost an event: {lost.error_code}: {lost.error_message}"
         yield Violation("I7", what)
     for dropped in world.awslambda.dropped:
+        error = dropped.invocation.error if dropped.invocation else None
+        if error is not None and error.error_type in _NOT_FOR_IT:
+            # What is kept pages somebody, who would find that nothing is the matter.
+            what = f"{dropped.function} was run for an event that is not for it"
+            yield Violation("effort", what, {"error": error.error_message})
         if dropped.kept_by is not None:
             continue
-        error = dropped.invocation.error if dropped.invocation else None
         yield Violation(
             "I7",
             f"{dropped.function} failed every try of an event: {dropped.condition}",

@@ -124,6 +124,12 @@ class SnapshotCompletes(OfFleet):
     arrivals: tuple[float, ...] = (PROMPT,)
 
 
+class SnapshotFails(OfFleet):
+    """A snapshot of the fleet's writer ends in an error, and EC2 says so."""
+
+    kind: Literal["fails"] = "fails"
+
+
 class OperatorStarts(OfFleet):
     """A person starts a rollout of a snapshot that the schedule labels, or of the newest."""
 
@@ -162,11 +168,15 @@ class CallsFail(Timed):
 
 
 class EventTravels(Timed):
-    """From ``at`` on, the ``nth`` event of a source arrives after ``arrivals``; never, if empty."""
+    """From ``at`` on, the ``nth`` event of a source arrives after ``arrivals``; never, if empty.
+
+    So do those after it, ``times`` in all.
+    """
 
     kind: Literal["event"] = "event"
     source: str
     nth: int = Field(ge=1)
+    times: int = Field(default=1, ge=1)
     arrivals: tuple[float, ...]
 
 
@@ -199,9 +209,13 @@ class HistoryFills(OfFleet):
 
 
 class OperatorRedrives(OfFleet):
-    """A person redrives the fleet's newest execution that died, if there is one."""
+    """A person redrives the fleet's newest execution that died, if there is one.
+
+    ``once_taken_over``: as soon as another one has taken the claim of one that died.
+    """
 
     kind: Literal["redrive"] = "redrive"
+    once_taken_over: bool = False
 
 
 class OperatorAsks(OfFleet):
@@ -260,6 +274,7 @@ class EnvironmentStops(Timed):
 
 Entry = Annotated[
     SnapshotCompletes
+    | SnapshotFails
     | OperatorStarts
     | CapacityChanges
     | AlarmIsHeld

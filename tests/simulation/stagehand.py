@@ -37,6 +37,7 @@ from tests.simulation.schedule import (
     PolicyIsWritten,
     ReadsLag,
     SnapshotCompletes,
+    SnapshotFails,
 )
 
 SOURCE_OF_COPIES = "snap-0fedcba9876543210"
@@ -72,6 +73,7 @@ class Stagehand:
         self.labels: dict[str, str] = {}
         """Snapshot id by label."""
         self._aborts: list[OperatorAborts] = []
+        self._redrives: list[OperatorRedrives] = []
 
     @property
     def pending(self) -> int:
@@ -83,6 +85,9 @@ class Stagehand:
         match entry:
             case SnapshotCompletes():
                 self._complete(entry)
+            case SnapshotFails():
+                made = self._stage.complete_snapshot(self._fleet(entry.fleet), state="error")
+                self._note(f"the snapshot {made} ends in an error")
             case OperatorStarts():
                 self._start(entry)
             case CapacityChanges():
@@ -108,7 +113,10 @@ class Stagehand:
             case PolicyIsWritten():
                 self._write_policy(entry)
             case OperatorRedrives():
-                self._redrive(entry)
+                if entry.once_taken_over:
+                    self._redrives.append(entry)
+                else:
+                    self._redrive(entry)
             case OperatorAsks():
                 self._ask(entry)
             case EnvironmentStops():
@@ -125,6 +133,11 @@ class Stagehand:
             if running and running[-1].position.state == entry.state:
                 self._aborts.remove(entry)
                 self._end(running[-1])
+        for late in list(self._redrives):
+            holder = self._observers[late.fleet].claimant
+            if holder is not None and holder.takes_over and holder.execution.running:
+                self._redrives.remove(late)
+                self._redrive(late)
 
     # -- snapshots --------------------------------------------------------------------------------
 
