@@ -17,12 +17,13 @@ _ENCODER: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 class Document:
     """A JSON value that nobody changes any more, with its text."""
 
-    __slots__ = ("_marked", "text", "value")
+    __slots__ = ("_bytes", "_marked", "text", "value")
 
     def __init__(self, value: Any, text: str | None = None) -> None:
         self.value = value
         self.text = dump(value) if text is None else text
         self._marked: Any = None
+        self._bytes: int | None = None
 
     @property
     def marked(self) -> Any:
@@ -30,6 +31,13 @@ class Document:
         if self._marked is None:
             self._marked = mark_nulls(self.value) if "null" in self.text else self.value
         return self._marked
+
+    @property
+    def bytes(self) -> int:
+        """What the text weighs in UTF-8."""
+        if self._bytes is None:
+            self._bytes = len(self.text.encode("utf-8", "surrogatepass"))
+        return self._bytes
 
     @property
     def fits(self) -> bool:
@@ -40,6 +48,16 @@ class Document:
 def dump(value: Any) -> str:
     """Write a value as JSON, as short as possible."""
     return _ENCODER.encode(value)
+
+
+def dump_members(value: dict[str, Any]) -> dict[str, str]:
+    """Write each member of an object as JSON."""
+    return {name: dump(member) for name, member in value.items()}
+
+
+def joined(members: dict[str, str]) -> str:
+    """Write an object whose members are written already."""
+    return "{" + ",".join(f"{dump(name)}:{text}" for name, text in members.items()) + "}"
 
 
 def mark_nulls(value: Any) -> Any:
@@ -67,7 +85,8 @@ def within(text: str, limit_bytes: int) -> bool:
 
 def timestamp(when: datetime) -> str:
     """Write an instant as the context object does: ISO 8601, UTC, milliseconds."""
-    return when.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    utc = when if when.tzinfo is UTC else when.astimezone(UTC)
+    return utc.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def epoch_milliseconds(when: datetime | None) -> int | None:

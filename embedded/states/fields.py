@@ -94,7 +94,7 @@ def assigned(
 
 
 def _bytes(values: dict[str, Document]) -> int:
-    return sum(len(value.text.encode("utf-8", "surrogatepass")) for value in values.values())
+    return sum([value.bytes for value in values.values()])
 
 
 def _origin(template: Template) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -37,6 +37,8 @@ class TaskCall:
     world: World
     arguments: Any
     """A JSON value that nobody may change."""
+    members: Mapping[str, str]
+    """Each member of the arguments, when they are an object, as JSON text."""
     execution_arn: str
     machine_arn: str
     caller: str
@@ -147,13 +149,13 @@ class LambdaInvoke:
 
     def call(self, task: TaskCall) -> Any:
         """Invoke the function and wait for it."""
-        name, payload = task.arguments["FunctionName"], task.arguments.get("Payload", {})
+        name, text = task.arguments["FunctionName"], task.members.get("Payload", "{}")
         try:
             invocation = task.world.enact(
                 "lambda",
                 "Invoke",
                 {"FunctionName": name, "InvocationType": "RequestResponse"},
-                lambda: task.world.awslambda.invoke(name, payload, caller=task.caller),
+                lambda: task.world.awslambda.invoke_text(name, text, caller=task.caller),
                 caller=task.caller,
                 role=task.role,
             )

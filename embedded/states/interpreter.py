@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from embedded.states import fields
 from embedded.states.callbacks import Callback, Callbacks
-from embedded.states.documents import Document
+from embedded.states.documents import Document, dump_members, joined
 from embedded.states.execution import Execution, Position
 from embedded.states.failures import (
     HEARTBEAT_TIMEOUT,
@@ -220,7 +220,9 @@ class Interpreter:
         callback = self.callbacks.new(execution) if program.integration.waits else None
         try:
             scope = self._scopes.of(execution, token=callback.token if callback else None)
-            arguments = Document(program.arguments.fill(scope))
+            filled = program.arguments.fill(scope)
+            members = dump_members(filled) if isinstance(filled, dict) else {}
+            arguments = Document(filled, joined(members) if members else None)
             if not arguments.fits:
                 raise data_limit_exceeded(program.name)
             timeout = fields.timeout_seconds(program.timeout, scope)
@@ -234,7 +236,7 @@ class Interpreter:
             )
             self._record(execution, "TaskStarted")
             seconds = program.integration.seconds(self._world, arguments.value)
-            result = self._call(execution, program, arguments, callback)
+            result = self._call(execution, program, arguments, members, callback)
             if isinstance(result, StateFailedError) and seconds == 0:
                 raise self._told_failed(execution, result)
         except StateFailedError:
@@ -264,6 +266,7 @@ class Interpreter:
         execution: Execution,
         program: TaskProgram,
         arguments: Document,
+        members: dict[str, str],
         callback: Callback | None,
     ) -> Document | StateFailedError | None:
         """Call the service; None when the execution was closed from inside the call."""
@@ -271,6 +274,7 @@ class Interpreter:
         call = TaskCall(
             self._world,
             arguments.value,
+            members,
             execution.arn,
             execution.machine.arn,
             f"states:{execution.machine.name}",

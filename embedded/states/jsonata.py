@@ -75,14 +75,19 @@ class Scope:
         variables: Mapping[str, Visible],
         states: Mapping[str, Visible],
     ) -> None:
+        self._functions, self._variables, self._states = functions, variables, states
         self.values: dict[str, Any] = {name: value.value for name, value in variables.items()}
         self.values["states"] = {name: value.value for name, value in states.items()}
-        frame = Jsonata.Frame(functions)
-        frame.bindings = {name: value.marked for name, value in variables.items()}
-        frame.bindings["states"] = {name: value.marked for name, value in states.items()}
+
+    @functools.cached_property
+    def frame(self) -> Any:
+        """The same for the JSONata package; many states have nothing but plain paths."""
+        frame = Jsonata.Frame(self._functions)
+        frame.bindings = {name: value.marked for name, value in self._variables.items()}
+        frame.bindings["states"] = {name: value.marked for name, value in self._states.items()}
         # Every node looks these two hooks up through all frames; found here, the search is short.
         frame.bindings["__evaluate_entry"] = frame.bindings["__evaluate_exit"] = None
-        self.frame = frame
+        return frame
 
 
 @dataclass(frozen=True)

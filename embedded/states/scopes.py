@@ -5,7 +5,6 @@ Source: developer guide, "Accessing execution data from the Context object".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from embedded.states.documents import timestamp
@@ -67,12 +66,16 @@ class Scopes:
         }
         if token is not None:
             context["Task"] = {"Token": token}
-        # The execution's input is the only part of it that can hold a null.
-        marked = context | {"Execution": history | {"Input": execution.input.marked}}
-        return _Context(context, marked)
+        return _Context(context, execution.input)
 
 
-@dataclass(frozen=True)
 class _Context:
-    value: dict[str, Any]
-    marked: dict[str, Any]
+    def __init__(self, value: dict[str, Any], execution_input: Document) -> None:
+        self.value = value
+        self._input = execution_input
+
+    @property
+    def marked(self) -> dict[str, Any]:
+        # The execution's input is the only part of it that can hold a null.
+        execution = self.value["Execution"] | {"Input": self._input.marked}
+        return self.value | {"Execution": execution}

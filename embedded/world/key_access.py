@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from embedded.world.access.conditions import hold, listed, matches_any
@@ -74,6 +75,20 @@ def parse_policy(text: str) -> dict[str, Any]:
                 "Each statement needs an Effect, a Principal and an Action.",
             )
     return policy
+
+
+@lru_cache(maxsize=1024)
+def policy_admits(text: str, role_arn: str, key_arn: str) -> bool:
+    """Whether a key policy in JSON lets a role do everything that encrypted volumes need.
+
+    Asked at every launch, of few policies.
+
+    Raises
+    ------
+    NotEmulatedError
+        For parts of the policy language that are not understood here.
+    """
+    return admits(json.loads(text), role_arn, key_arn)
 
 
 def admits(policy: Mapping[str, Any], role_arn: str, key_arn: str) -> bool:

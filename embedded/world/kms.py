@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from embedded.world.errors import AwsError, NotEmulatedError
-from embedded.world.key_access import admits, default_policy, parse_policy
+from embedded.world.key_access import default_policy, parse_policy, policy_admits
 from embedded.world.keys import Grant, Key, metadata
 from embedded.world.service import Params, Reply, Service, operation
 
@@ -90,7 +89,7 @@ class KeyManagement(Service):
             for grant in key.grants.values()
             if grant.grantee == role_arn
         )
-        return any(granted) or admits(json.loads(key.policy), role_arn, key.arn)
+        return any(granted) or policy_admits(key.policy, role_arn, key.arn)
 
     def arn_of(self, name: str) -> str:
         """The ARN of a key by id, ARN or alias; an unknown name as it is.

@@ -111,6 +111,12 @@ def str_of(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+@functools.lru_cache(maxsize=8192)
+def matches_one_of(patterns: tuple[str, ...], value: str) -> bool:
+    """Whether a text is of one of several patterns; every world asks the same again."""
+    return matches_any(patterns, value)
+
+
 def matches_any(patterns: Iterable[str], value: str) -> bool:
     """Whether a text is of one of several patterns."""
     return any(like(pattern, value) for pattern in patterns)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from embedded.world.access.conditions import Context, hold, listed, matches_any
+from embedded.world.access.conditions import Context, hold, listed, matches_one_of
 from embedded.world.errors import NotEmulatedError
 
 _KNOWN = frozenset({"Sid", "Effect", "Action", "Resource", "Condition"})
@@ -63,9 +63,9 @@ class Statement:
     def covers(self, demand: Demand) -> bool:
         """Whether the statement speaks of what is demanded."""
         return (
-            matches_any(self._lower_actions, demand.action.lower())
+            matches_one_of(self._lower_actions, demand.action.lower())
             # What takes no resource is covered only by a statement about all of them.
-            and matches_any(self.resources, demand.resource)
+            and matches_one_of(self.resources, demand.resource)
             and hold(self.conditions, demand.context)
         )
 

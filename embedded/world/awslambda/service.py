@@ -108,7 +108,10 @@ class Lambda(Service):
             ``ResourceNotFoundException``, or ``RequestTooLargeException`` above 6 MB. A handler
             that fails is no such error: it is in the ``Invocation``.
         """
-        text = json.dumps(payload)
+        return self.invoke_text(name, json.dumps(payload), caller=caller)
+
+    def invoke_text(self, name: str, text: str, *, caller: str) -> Invocation:
+        """Run a function on a payload in JSON and wait for it, as ``invoke`` does."""
         _check_size(text, LARGEST_SYNC_PAYLOAD)
         return self.run(self._function(name), text, caller=caller)
 
@@ -465,7 +468,7 @@ def _event(payload: Any) -> Any:
 
 
 def _check_size(text: str, largest: int) -> None:
-    size = len(text.encode())
+    size = len(text.encode("utf-8", "surrogatepass"))
     if size > largest:
         raise AwsError(
             "RequestTooLargeException",

@@ -76,7 +76,15 @@ def _compiled(pattern: dict[str, Any], at: str) -> _Test:
             tests.append(_leaf(name, wanted, where))
         else:
             raise _invalid(f'"{where}" must be an object or an array')
-    return lambda value: _any_object(value, lambda found: all(test(found) for test in tests))
+
+    def every(found: dict[str, Any]) -> bool:
+        # A loop, because every event is held against every rule.
+        for test in tests:  # noqa: SIM110
+            if not test(found):
+                return False
+        return True
+
+    return lambda value: _any_object(value, every)
 
 
 def _any_object(value: Any, test: _Test) -> bool:
