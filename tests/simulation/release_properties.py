@@ -158,7 +158,9 @@ def default_is_proven(seen: Observer, _: Step) -> Iterator[Violation]:
     if version == seen.promotion_begun and (is_staged or claimant):
         return
     refresh = next(iter(claimant.refreshes), None) if claimant else None
-    if claimant and refresh and refresh.status == SUCCESSFUL and version in claimant.versions:
+    # It may have found the version of an earlier rollout, which that could not delete.
+    wanted = refresh.desired.sources[0].version if refresh and refresh.desired else None
+    if claimant and refresh and refresh.status == SUCCESSFUL and wanted == str(version):
         return
     yield Violation(
         "I5",

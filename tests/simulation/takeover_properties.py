@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from snaproll.domain.fencing import MOST_TAKEOVERS
 from tests.simulation.observer import Observer
 from tests.simulation.rollout import Rollout, Step
+from tests.simulation.scene import Item
 from tests.simulation.violation import Violation
 
 _STEPS = frozenset(
@@ -69,8 +70,7 @@ def the_record_comes_with_the_end(seen: Observer, step: Step) -> Iterator[Violat
     """I6: the write that gives the claim back leaves the record, so that no death comes between."""
     if step.before is None or "claim" in seen.ledger:
         return
-    records = seen.scene.records()
-    if not records or records[-1]["execution"] != step.before.execution.arn:
+    if not _recorded(seen, step.before):
         yield Violation("I6", f"{step.before.name} gave its claim back and left no record")
 
 
@@ -79,8 +79,8 @@ def nobody_is_called_too_soon(seen: Observer, step: Step) -> Iterator[Violation]
     before = step.before
     if before is None or before.execution.running or "claim" in seen.ledger:
         return
-    record = seen.scene.records()[-1]
-    if record["outcome"] != "NeedsAttention" or record["execution"] != before.execution.arn:
+    told = _recorded(seen, before)[-1:]
+    if [one["outcome"] for one in told] != ["NeedsAttention"]:
         return
     if before.execution.error == "NeedsAttention":
         return
@@ -91,7 +91,12 @@ def nobody_is_called_too_soon(seen: Observer, step: Step) -> Iterator[Violation]
     )
     if died < MOST_TAKEOVERS:
         what = f"{before.name} was given up, and a person called, after {died} tries to go on"
-        yield Violation("I6", what, {"message": record["message"]})
+        yield Violation("I6", what, {"message": told[0]["message"]})
+
+
+def _recorded(seen: Observer, rollout: Rollout) -> list[Item]:
+    """What was recorded of a rollout. Of two that end at one moment either may come last."""
+    return [one for one in seen.scene.records() if one["execution"] == rollout.execution.arn]
 
 
 def _is_later(rollout: Rollout, other: Rollout) -> bool:
