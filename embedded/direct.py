@@ -35,7 +35,7 @@ from embedded.world.values import copied
 
 if TYPE_CHECKING:
     import boto3
-    from botocore.model import OperationModel, ServiceModel, Shape
+    from botocore.model import OperationModel, ServiceModel, Shape, StructureShape
     from botocore.paginate import Paginator
 
     from embedded.world.world import World
@@ -62,6 +62,9 @@ _IDLE: Final = frozenset({
 })  # fmt: skip
 """What botocore runs for every operation and does nothing once it has let one through: the tokens
 are filled in already, and the others look at the operation's checksum and endpoint discovery."""
+
+_FILTER_ALIAS: Final = ("botocore.handlers", "alias_parameter_in_call")
+"""Lets callers of EC2 say ``Filters`` where the model has ``Filter``, which few operations have."""
 
 
 def session(
@@ -153,7 +156,7 @@ class _Operation:
     service: str
     tokens: tuple[str, ...]
     """Members that make a request idempotent, and are filled in for whoever leaves them out."""
-    input_shape: Shape | None
+    input_shape: StructureShape | None
     output_shape: Shape | None
     streams: bool
     quiet: bool = False
@@ -269,6 +272,9 @@ class DirectClient(BaseClient):
             if event == "provide-client-params":
                 given = [answer for _, answer in answers if answer is not None]
                 params = given[0] if given else params
+        members = operation.input_shape.members if operation.input_shape else {}
+        if operation.service == "ec2" and "Filter" not in members:
+            heard.discard(_FILTER_ALIAS)
         operation.quiet = not operation.model.http_checksum and heard <= _IDLE
         return params
 

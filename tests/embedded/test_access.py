@@ -175,6 +175,8 @@ def test_a_call_that_nobody_has_looked_at_is_refused_loudly() -> None:
 def test_a_role_that_was_taken_away_may_do_nothing_more() -> None:
     world = World()
     world.access.put_role(ROLE, policy(allow("*")))
+    client(world, "autoscaling").describe_auto_scaling_groups()
+
     world.access.remove_role(ROLE)
 
     with pytest.raises(ClientError, match="AccessDenied"):

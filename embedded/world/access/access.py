@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from embedded.world.access.demands import demands_of
+from embedded.world.access.demands import demands_of, takes_no_resource
 from embedded.world.access.policy import Demand, Statement, allowing, statements_of
 from embedded.world.errors import AwsError
 
@@ -32,6 +32,9 @@ class _Role:
     arn: str
     statements: list[Statement]
     uses: dict[tuple[str, str, frozenset[Any]], Use] = field(default_factory=dict)
+
+    settled: set[tuple[str, str]] = field(default_factory=set)
+    """Services and operations that are allowed whatever a call asks for."""
 
     def allows(self, demand: Demand) -> bool:
         """Whether a statement allows it; it counts as used then."""
@@ -101,9 +104,14 @@ class Access:
         role = self._roles.get(call.role or "")
         if role is None:
             return
+        name = (call.service, call.operation)
+        if name in role.settled:
+            return
         for demand in demands_of(call, self._world):
             if not role.allows(demand):
                 raise self._denied(call, demand)
+        if takes_no_resource(call):
+            role.settled.add(name)
 
     def allows(self, arn: str, demand: Demand) -> bool:
         """Whether a role may do one thing; nothing when there is no such role."""

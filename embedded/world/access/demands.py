@@ -45,6 +45,11 @@ _NO_RESOURCE: Final[Mapping[str, tuple[str, ...]]] = {
 Demands = Callable[["Call", "World"], Iterator[Demand]]
 
 
+def takes_no_resource(call: Call) -> bool:
+    """Whether the only thing that decides on a call is its action."""
+    return call.operation.startswith(_NO_RESOURCE.get(call.service, ()))
+
+
 def demands_of(call: Call, world: World) -> Iterator[Demand]:
     """All that a role must be allowed for a call to be made.
 
@@ -53,7 +58,7 @@ def demands_of(call: Call, world: World) -> Iterator[Demand]:
     NotEmulatedError
         For a call that no function made so far.
     """
-    if call.operation.startswith(_NO_RESOURCE.get(call.service, ())):
+    if takes_no_resource(call):
         yield Demand(_action(call), "*", {})
         return
     found = _DEMANDS.get(f"{call.service}:{call.operation}") or _DEMANDS.get(call.service)

@@ -70,7 +70,7 @@ class LaunchTemplate:
             return self.latest_number
         if spec == DEFAULT:
             return self.default_number
-        if not re.fullmatch(r"\d+", spec):
+        if not spec.isdecimal():
             raise AwsError(
                 "InvalidLaunchTemplateVersion", f"The launch template version {spec} is malformed."
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -33,6 +34,12 @@ class FleetParameter:
     name: str
     value: str
     changed_at_ms: int
+
+
+@lru_cache(maxsize=128)
+def _policy(text: str) -> FleetPolicy:
+    # Read for every look at a fleet, and hardly ever changed.
+    return FleetPolicy.model_validate_json(text)
 
 
 class Fleets:
@@ -115,6 +122,6 @@ class Fleets:
                 name, f'The parameter {parameter} names a fleet "{name}"; allowed is {FLEET_NAME}.'
             )
         try:
-            return Fleet(name=name, policy=FleetPolicy.model_validate_json(found.value))
+            return Fleet(name=name, policy=_policy(found.value))
         except ValidationError as error:
             return Unreadable(name, explain(f"The parameter {parameter}", error))
