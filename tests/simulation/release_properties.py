@@ -125,8 +125,19 @@ def _unbaked(seen: Observer, actor: Rollout, live: Live) -> Iterator[str]:
             yield f"its first instances served for {served}"
     elif refresh is None or refresh.status != SUCCESSFUL:
         yield f"its refresh is {refresh.status if refresh else 'missing'}"
-    elif seen.baked_for(refresh) < bake:
+    elif max(seen.baked_for(refresh), _without_launches(seen, refresh, live)) < bake:
         yield f"it baked for {seen.baked_for(refresh)}"
+
+
+def _without_launches(seen: Observer, refresh: InstanceRefresh, live: Live) -> timedelta:
+    """How long instances have served that a refresh found on its version: it does not bake them.
+
+    Zero for one that replaced any.
+    """
+    since, members = refresh.started, seen.scene.in_service()
+    if since is None or any(one.instance.launched_at >= since for one in members):
+        return timedelta(0)
+    return seen.served_for(live.snapshot)
 
 
 def _alarmed(seen: Observer, actor: Rollout) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from embedded.scenarios.stage import ENVIRONMENT, Stage, StagedFleet
@@ -40,6 +41,8 @@ from tests.simulation.schedule import (
     SnapshotFails,
 )
 
+_HESITATES = 3.7
+"""Seconds until a person redrives what another execution has just taken over."""
 SOURCE_OF_COPIES = "snap-0fedcba9876543210"
 _STOP = f"/snaproll/{ENVIRONMENT}/stop"
 _TICK = {
@@ -137,7 +140,10 @@ class Stagehand:
             holder = self._observers[late.fleet].claimant
             if holder is not None and holder.takes_over and holder.execution.running:
                 self._redrives.remove(late)
-                self._redrive(late)
+                # In a step of its own, and not when the other one takes its first.
+                self._world.clock.after(
+                    _HESITATES, "a person redrives", partial(self._redrive, late)
+                )
 
     # -- snapshots --------------------------------------------------------------------------------
 
