@@ -27,6 +27,8 @@ def deploy(
     parameters: Mapping[str, str] | None = None,
     *,
     name: str = "snaproll",
+    check_replies: bool = True,
+    check_requests: bool = True,
 ) -> Stack:
     """Deploy a template from the local disk into a world.
 
@@ -40,6 +42,8 @@ def deploy(
         Values of its parameters, where they differ from the defaults.
     name
         The stack's name, which the physical names begin with.
+    check_replies, check_requests
+        Hold what CloudFormation is answered, and what it asks, against botocore's shapes.
 
     Raises
     ------
@@ -51,7 +55,13 @@ def deploy(
     path = template.resolve()
     plan = blueprint(path.read_text(encoding="utf-8"), given)
     plain.attach(world)
-    site = new_site(world, Stack(name), path.parent)
+    site = new_site(
+        world,
+        Stack(name),
+        path.parent,
+        check_replies=check_replies,
+        check_requests=check_requests,
+    )
     values = parameter_values(plan.parameters, given, site.parameter)
     assembly = Assembly(site, plan, values, world.arn("cloudformation", f"stack/{name}/embedded"))
     for _ in assembly.carry_out():
@@ -59,9 +69,19 @@ def deploy(
     return site.stack
 
 
-def new_site(world: World, stack: Stack, root: Path, *, on_view: bool = False) -> Site:
+def new_site(
+    world: World,
+    stack: Stack,
+    root: Path,
+    *,
+    on_view: bool = False,
+    check_replies: bool = True,
+    check_requests: bool = True,
+) -> Site:
     """Give the place where a stack is built, with CloudFormation as its caller."""
-    session = DirectSession(world, CALLER, SDK_ATTEMPTS, check_replies=True)
+    session = DirectSession(
+        world, CALLER, SDK_ATTEMPTS, check_replies=check_replies, check_requests=check_requests
+    )
     return Site(world, stack, root, session, on_view)
 
 

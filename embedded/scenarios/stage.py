@@ -72,6 +72,8 @@ class Stage:
                 "NotificationEmail": "oncall@example.com",
                 **(parameters or {}),
             },
+            check_replies=check_replies,
+            check_requests=check_requests,
         )
         self.fleets: dict[str, StagedFleet] = {}
 

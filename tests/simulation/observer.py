@@ -73,6 +73,7 @@ class Observer:
         self.promotion_begun: int | None = None
         """The version of a staged release that ``$Default`` was moved to once it was proven."""
         self._refreshes = 0
+        self._seen: object = None
         self._next_version = world.ec2.template(scene.fleet.template_id).next_number
         self._configuration: object = None
         self._quarantined: list[str] = []
@@ -86,6 +87,10 @@ class Observer:
 
     def observe(self) -> Step | None:
         """What happened since the last time; None when nothing that an invariant speaks of."""
+        mark = self._mark()
+        if mark == self._seen:
+            return None
+        self._seen = mark
         calls = self._new_calls()
         launches = self._new_launches()
         statuses = self._new_statuses()
@@ -226,6 +231,21 @@ class Observer:
         now.way_back_was_there = before.way_back_was_there
 
     # -- what is new ------------------------------------------------------------------------------
+
+    def _mark(self) -> object:
+        """Something that differs as soon as there can be anything new: most steps change nothing.
+
+        What is compared first is what is cheapest.
+        """
+        world, group = self.scene.world, self.scene.group
+        newest = group.refreshes[-1] if group.refreshes else None
+        return (
+            len(world.calls),
+            len(world.events.seen),
+            len(world.autoscaling.launches),
+            newest and newest.status,
+            group.saved,
+        )
 
     def _new_calls(self) -> list[Call]:
         every = self.scene.world.calls
