@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from logging import getLevelName
 from typing import TYPE_CHECKING
 
 from embedded import direct
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 _OWN_VARIABLE = "SNAPROLL_ENVIRONMENT"
 """What the control plane's template sets on each of its functions."""
+_LOG_LEVEL = "POWERTOOLS_LOG_LEVEL"
+_DEFAULT_LOG_LEVEL = "INFO"
+"""What Powertools logs from when that variable is not set."""
 
 
 def bind_handlers(world: World, *, check_replies: bool = True, check_requests: bool = True) -> None:
@@ -63,6 +67,11 @@ def _around(
         if _OWN_VARIABLE not in spec.environment:
             # Somebody else's function, such as a fleet's probe: nothing of snaproll is in it.
             return nullcontext()
-        return use(runtime_of(spec))
+        runtime = runtime_of(spec)
+        # On Lambda a process serves one function and has its logger to itself.
+        level = spec.environment.get(_LOG_LEVEL, _DEFAULT_LOG_LEVEL)
+        if runtime.logger.log_level != getLevelName(level):
+            runtime.logger.setLevel(level)
+        return use(runtime)
 
     return around
