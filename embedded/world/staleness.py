@@ -132,14 +132,21 @@ def _without_new_versions(params: Params, reply: Reply, oldest: datetime) -> Rep
 
 
 def _without_new_snapshots(params: Params, reply: Reply, oldest: datetime) -> Reply:
-    # Completion is what is new of a snapshot: it was begun long before.
-    kept = [
-        one for one in reply["Snapshots"] if one.get("CompletionTime", one["StartTime"]) <= oldest
-    ]
+    begun = [_as_it_was(one, oldest) for one in reply["Snapshots"] if one["StartTime"] <= oldest]
+    asked = {one["Name"]: one["Values"] for one in params.get("Filters", ())}
+    kept = [one for one in begun if one["State"] in asked.get("status", (one["State"],))]
     if not kept and params.get("SnapshotIds"):
         missing = params["SnapshotIds"][0]
         raise AwsError("InvalidSnapshot.NotFound", f"The snapshot '{missing}' does not exist.")
     return {**reply, "Snapshots": kept}
+
+
+def _as_it_was(snapshot: Reply, oldest: datetime) -> Reply:
+    """A snapshot whose completion is not seen yet is still pending."""
+    if snapshot.get("CompletionTime", oldest) <= oldest:
+        return snapshot
+    kept = {name: value for name, value in snapshot.items() if name != "CompletionTime"}
+    return {**kept, "State": "pending", "Progress": "99%"}
 
 
 def _without_new_refreshes(_: Params, reply: Reply, oldest: datetime) -> Reply:

@@ -61,6 +61,30 @@ def test_a_snapshot_that_just_completed_is_not_found(stage: Stage, fleet: Staged
     assert ec2.describe_snapshots(SnapshotIds=[made])["Snapshots"]
 
 
+def test_a_snapshot_whose_completion_is_not_seen_yet_is_pending(
+    stage: Stage, fleet: StagedFleet
+) -> None:
+    # Given a snapshot that was begun long before it completed
+    ec2 = stage.session.client("ec2")
+    long_ago = stage.world.clock.now() - timedelta(hours=1)
+    made = stage.complete_snapshot(fleet, start_time=long_ago)
+
+    def seen(**asked: Any) -> list[tuple[str, bool]]:
+        found = ec2.describe_snapshots(**asked)["Snapshots"]
+        return [(one["State"], "CompletionTime" in one) for one in found]
+
+    completed = {"Name": "status", "Values": ["completed"]}
+    itself = {"Name": "snapshot-id", "Values": [made]}
+
+    # Then it is described as it was, and not listed among what has completed
+    assert seen(SnapshotIds=[made]) == [("pending", False)]
+    assert seen(Filters=[itself, completed]) == []
+
+    stage.world.run_for(LAG + 1)
+    assert seen(SnapshotIds=[made]) == [("completed", True)]
+    assert seen(Filters=[itself, completed]) == [("completed", True)]
+
+
 def test_a_refresh_that_was_just_started_is_not_listed(stage: Stage, fleet: StagedFleet) -> None:
     autoscaling = stage.session.client("autoscaling")
     autoscaling.start_instance_refresh(AutoScalingGroupName=fleet.group)

@@ -317,6 +317,42 @@ def test_a_snapshot_that_ec2_does_not_show_yet_is_dispatched_when_it_does(
     assert names(stage) == [f"sec-prod-{later}-1"]
 
 
+def test_a_snapshot_whose_completion_ec2_does_not_show_yet_goes_live(
+    stage: Stage, fleet: StagedFleet
+) -> None:
+    # Given reads that are behind the event by ten seconds
+    stage.world.reads.lag(10)
+    stage.world.run_for(600)
+    begun = stage.world.clock.now() - timedelta(minutes=5)
+
+    # When a snapshot completes that was begun long before
+    snapshot = stage.complete_snapshot(fleet, start_time=begun)
+    stage.world.run_for(60)
+    stage.finish()
+
+    # Then its rollout asked again until it was seen to be complete
+    [rollout] = stage.rollouts()
+    assert (outcome(rollout), rollout.name) == ("Live", f"sec-prod-{snapshot}-1")
+
+
+def test_a_pending_snapshot_that_a_person_named_is_rolled_out_once_it_completed(
+    stage: Stage, fleet: StagedFleet
+) -> None:
+    # Given a rollout that was asked for too early
+    snapshot = stage.take_snapshot(fleet)
+    early = stage.start({"fleet": fleet.name, "snapshot": snapshot, "reason": "cannot wait"})
+    stage.finish()
+    assert (outcome(early), '"pending"' in reason(early)) == ("SnapshotRejected", True)
+
+    # When the snapshot completes, and the event of that is lost
+    stage.world.events.delivery = lambda event: () if event.detail_type == NOTIFICATION else (1.0,)
+    stage.world.run_until(lambda: len(stage.rollouts()) > 1, limit=timedelta(hours=1))
+    stage.finish()
+
+    # Then nothing holds that against it
+    assert outcome(stage.rollouts()[-1]) == "Live"
+
+
 def test_one_snapshot_of_a_set_that_cannot_be_seen_does_not_hold_up_the_others(
     stage: Stage, fleet: StagedFleet
 ) -> None:

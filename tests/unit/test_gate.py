@@ -57,8 +57,9 @@ class Case:
 BAD = [
     *(
         Case(f"its state is {state}", "completed", f'"{state}"', snapshot={"state": state})
-        for state in ("pending", "error", "recoverable", "recovering")
+        for state in ("error", "recoverable", "recovering")
     ),
+    Case("its state is pending", "pending", '"pending"', snapshot={"state": "pending"}),
     Case(
         "somebody else owns it",
         "owner",
@@ -346,7 +347,14 @@ def test_an_owner_is_refused_with_all_that_are_allowed() -> None:
     assert reasons(report)["owner"].endswith("is none of 111122223333, 222233334444")
 
 
-NOT_ITS_FAULT = {"key-usable", "key-admits-group", "newer-than-live", "age", "not-quarantined"}
+NOT_ITS_FAULT = {
+    "pending",
+    "key-usable",
+    "key-admits-group",
+    "newer-than-live",
+    "age",
+    "not-quarantined",
+}
 
 
 @pytest.mark.parametrize("case", BAD, ids=lambda case: case.says)

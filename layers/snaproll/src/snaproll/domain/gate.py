@@ -65,7 +65,15 @@ def judge(fleet: Fleet, evidence: GateEvidence) -> Report:
 
 
 _NOT_ITS_FAULT = frozenset(
-    {"exists", "not-quarantined", "newer-than-live", "age", "key-usable", "key-admits-group"}
+    {
+        "exists",
+        "pending",
+        "not-quarantined",
+        "newer-than-live",
+        "age",
+        "key-usable",
+        "key-admits-group",
+    }
 )
 """Checks that can fail for a snapshot that is, was or may again be fit to serve."""
 

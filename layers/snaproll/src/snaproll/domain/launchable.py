@@ -31,7 +31,8 @@ def material_checks(snapshot: Snapshot) -> list[Check]:
     """Whether a volume can be made of the snapshot at all, and will still be able to tomorrow."""
     return [
         check(
-            "completed",
+            # One that is pending is not at fault: it may complete, unlike one that failed.
+            "pending" if snapshot.state == "pending" else "completed",
             fine=snapshot.state == "completed",
             good="it is completed",
             bad=f'its state is "{snapshot.state}", not "completed"',

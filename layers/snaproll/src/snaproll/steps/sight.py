@@ -78,12 +78,16 @@ def appeared(rollout: Rollout, runtime: Runtime) -> Snapshot | None:
     Raises
     ------
     NotYetVisibleError
-        The rollout began a moment ago: whoever asked for it may have seen what reads elsewhere do
-        not show yet (EC2 API reference, "Eventual consistency").
+        The rollout began a moment ago: whoever asked for it may have seen the snapshot, or its
+        completion, which reads elsewhere do not show yet (EC2 API reference, "Eventual
+        consistency").
     """
     found = runtime.snapshots.get(rollout.snapshot)
-    if found is None and runtime.now() - rollout.started_at < _UNSEEN_SNAPSHOT:
-        raise NotYetVisibleError(f"{rollout.snapshot} cannot be seen, or not yet.")
+    if runtime.now() - rollout.started_at < _UNSEEN_SNAPSHOT:
+        if found is None:
+            raise NotYetVisibleError(f"{rollout.snapshot} cannot be seen, or not yet.")
+        if found.state == "pending":
+            raise NotYetVisibleError(f"{rollout.snapshot} is not seen to be completed, or not yet.")
     return found
 
 
