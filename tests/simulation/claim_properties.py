@@ -260,7 +260,10 @@ def _needs_a_person(seen: Observer, rollout: Rollout) -> bool:
     meddled, since = seen.meddled, rollout.execution.started_at
     # Nothing can be launched from what is gone, nor without a key or room at EC2.
     no_launches = _lost_its_way_back(seen) or meddled.short_since(since, seen.scene.now)
-    return full or cancelled or no_launches or rollout.found_drifted
+    newest = seen.scene.newest_version
+    # What others made stays theirs to delete, and would bring back what was given up.
+    brought_back = newest in meddled.made and seen.scene.snapshot_of(newest) == rollout.snapshot
+    return full or cancelled or no_launches or rollout.found_drifted or brought_back
 
 
 def _goes_back(refresh: InstanceRefresh, rollout: Rollout) -> bool:

@@ -155,8 +155,9 @@ def _alarmed(seen: Observer, actor: Rollout) -> Iterator[str]:
 def default_is_proven(seen: Observer, _: Step) -> Iterator[Violation]:
     """I5: ``$Default`` moves only on promotion, which may be under way.
 
-    One that died halfway may have begun with a release whose first instances had proven it. When
-    they went before another execution could end it, the release is staged again as it is.
+    One that died halfway had begun with a release that was proven. Before another execution could
+    end it, its instances may have gone, and it is staged as it is; or it went bad and there is no
+    way back, and it is in a person's hands as it is.
     """
     version = seen.scene.default_version
     if version in (seen.live.version, seen.proven.version):
@@ -165,13 +166,15 @@ def default_is_proven(seen: Observer, _: Step) -> Iterator[Violation]:
     is_staged = staged is not None and version == staged.version
     if staged and is_staged and claimant and not any(_doubts(seen, claimant, staged)):
         seen.promotion_begun = version
+    called = seen.ledger.get("hold", {}).get("needs_person")
     # A newer release that takes its place deletes the version, and moves the default first.
-    if version == seen.promotion_begun and (is_staged or claimant):
+    if version == seen.promotion_begun and (is_staged or claimant or called):
         return
     refresh = next(iter(claimant.refreshes), None) if claimant else None
     # It may have found the version of an earlier rollout, which that could not delete.
     wanted = refresh.desired.sources[0].version if refresh and refresh.desired else None
     if claimant and refresh and refresh.status == SUCCESSFUL and wanted == str(version):
+        seen.promotion_begun = version
         return
     yield Violation(
         "I5",

@@ -128,9 +128,10 @@ class Scene:
         )
         return {str(one["sk"]): one for one in map(_plain, reply["Items"])}
 
-    def condemned(self, snapshot: str) -> bool:
-        """Whether a snapshot is quarantined for the fleet, or was rejected as unfit."""
-        return self.quarantined(snapshot) or self._get(f"REJECTION#{snapshot}") is not None
+    def condemned(self, snapshot: str, before: datetime) -> bool:
+        """Whether a snapshot was quarantined for the fleet, or rejected as unfit, by an instant."""
+        kept = (self._get(f"{kind}#{snapshot}") for kind in ("QUARANTINE", "REJECTION"))
+        return any(one and datetime.fromisoformat(one["at"]) < before for one in kept)
 
     def records(self) -> list[Item]:
         """What the fleet's rollouts left, oldest first."""
@@ -146,6 +147,11 @@ class Scene:
             },
         )
         return [_plain(item) for item in reply["Items"]]
+
+    def ended_since(self, at: datetime) -> bool:
+        """Whether a rollout of the fleet ended after an instant."""
+        ended = (datetime.fromisoformat(one["ended_at"]) for one in self.records()[-1:])
+        return any(one > at for one in ended)
 
     def _get(self, sort_key: str) -> Item | None:
         # Past World.call, so that looking is neither recorded nor made to fail.

@@ -94,10 +94,14 @@ def nothing_is_tried_for_nothing(seen: Observer, step: Step) -> Iterator[Violati
             yield Violation("I10", what)
     if trigger != "reconcile" or new.name in seen.notes.had_waited:
         return
-    if new.snapshot != seen.live.snapshot and seen.scene.condemned(new.snapshot):
+    # What was condemned after it had begun meets the gate.
+    began = new.execution.started_at
+    if new.snapshot != seen.live.snapshot and seen.scene.condemned(new.snapshot, began):
         what = f"the comparison started {new.name}, whose snapshot was condemned"
         yield Violation("I9", what)
     trouble = seen.ledger.get("trouble")
+    if seen.scene.ended_since(began):
+        return  # and so does what had begun before that trouble
     if trouble and datetime.fromisoformat(trouble["retry_after"]) > seen.scene.now:
         what = f"the comparison started {new.name} before {trouble['retry_after']}"
         yield Violation("back-off", what, dict(trouble))

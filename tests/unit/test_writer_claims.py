@@ -208,7 +208,10 @@ def test_the_successor_of_a_dead_publish_is_the_next_attempt_and_stops_what_was_
 
     named = follower(name="sec-follow-3", takes_over=5)
     assert after == changed(FULL, claim=claim(stop=stop), successor=named, attempts=3)
-    assert name_successor("sec", after, dead, stop="later") == after
+    # Once named it stays, and hears of an abort that comes later.
+    assert after.claim is not None
+    later = name_successor("sec", after, after.claim, stop="later")
+    assert later == changed(after, claim=claim(stop=stop or "later"))
 
 
 def test_a_successor_that_ran_is_forgotten_unless_another_was_named_meanwhile() -> None:

@@ -166,10 +166,10 @@ def settled(claim: PublishClaim, now: datetime) -> bool:
 def name_successor(
     writer: str, state: WriterState, claim: PublishClaim, *, stop: str | None = None
 ) -> WriterState:
-    """Write down which execution is to take a dead publish's claim over."""
-    if state.successor is not None and state.successor.takes_over == claim.fence:
-        return state
+    """Write down which execution is to take a dead publish's claim over, and if it only ends it."""
     kept = claim.model_copy(update={"stop": claim.stop or stop})
+    if state.successor is not None and state.successor.takes_over == claim.fence:
+        return state.model_copy(update={"claim": kept})
     attempt = state.attempts + 1
     successor = PublishSuccessor(
         name=execution_name(writer, attempt), wish=claim.wish, takes_over=claim.fence

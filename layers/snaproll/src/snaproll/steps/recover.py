@@ -24,6 +24,7 @@ from snaproll.steps.ending import Ending, end_rollout
 
 _ALIVE = frozenset({"RUNNING", "PENDING_REDRIVE"})
 _ABORTED = "ABORTED"
+_BY_HAND = "somebody aborted the execution"
 ROLLOUT_DIED = "RolloutDied"
 """The metric that counts executions which ended with no outcome; an alarm is on it, of all fleets
 together, as the template knows none by name."""
@@ -70,6 +71,9 @@ def recover(fleet: str, status: str, runtime: Runtime) -> str:
     if named is None or (arrived == GONE and not handed_over):
         return _recover_dead(fleet, claim, status, runtime)
     if arrived == GONE or arrived in _ALIVE:
+        if status == _ABORTED:
+            # It was redriven while the other one waited for it to be quiet, and aborted then.
+            state = _stop(fleet, claim, runtime)
         start_successor(fleet, state, runtime)
         return f"{named.name} takes the rollout of {claim.snapshot} over."
     # It died before it had the claim, and its name is used up.
@@ -83,7 +87,7 @@ def _recover_dead(fleet: str, claim: Claim, status: str, runtime: Runtime) -> st
     """Let a dead execution's claim be taken over, or end it."""
     if status != _ABORTED:
         runtime.count(ROLLOUT_DIED)
-    aborted = "somebody aborted the execution" if status == _ABORTED else None
+    aborted = _BY_HAND if status == _ABORTED else None
     if claim.promoted:
         # Going on, or back, would undo what is proven: only the last step is missing.
         reason = "its instances were healthy through the bake"
@@ -105,6 +109,18 @@ def _recover_dead(fleet: str, claim: Claim, status: str, runtime: Runtime) -> st
     state = runtime.ledger.change(fleet, transition)
     started = start_successor(fleet, state, runtime)
     return f"The rollout of {claim.snapshot} to fleet {fleet} died ({status}); {started} goes on."
+
+
+def _stop(fleet: str, claim: Claim, runtime: Runtime) -> FleetState:
+    """Let whoever takes the claim over know that a person wants no more of the rollout."""
+
+    def transition(before: FleetState) -> Change:
+        present = before.claim
+        if present is None or present.fence != claim.fence or present.stop or present.promoted:
+            return Change(before)
+        return Change(stop_claim(before, present, _BY_HAND))
+
+    return runtime.ledger.change(fleet, transition)
 
 
 def _end(
