@@ -29,8 +29,9 @@ CHECKED_SEEDS = 8
 """In one of so many seeds every request and reply is held against botocore's shapes, and functions
 log as they do by default: that takes a fifth longer."""
 _QUIET_LOGS = {"LogLevel": "WARNING"}
-QUIET = timedelta(minutes=65)
-"""No rollout must run for so long before the story is over: longer than any event is late."""
+QUIET = timedelta(minutes=35)
+"""No rollout must run for so long before the story is over: longer than two comparisons take, and
+than any event of the story is late."""
 LONGEST = timedelta(days=3)
 """How long after its last entry a schedule may keep rollouts busy."""
 
@@ -122,6 +123,7 @@ class _Player:
         self._hand = Stagehand(self._stage, self._observers, injections, self._note)
         self._pending = len(schedule.entries)
         self._busy_at = self._began = self.world.clock.now()
+        self._quiet_for = QUIET + timedelta(seconds=schedule.latest)
         self._steps = 0
 
     def play(self) -> Played:
@@ -180,7 +182,7 @@ class _Player:
         if self._pending or self._hand.pending or busy:
             self._busy_at = now
             return False
-        return now - self._busy_at >= QUIET
+        return now - self._busy_at >= self._quiet_for
 
     def _note(self, what: str) -> None:
         self._happenings.append(Happening(self.world.clock.now(), what))

@@ -296,6 +296,7 @@ Entry = Annotated[
 ]
 
 
+_TRAVELLING = SnapshotCompletes | DataIsReady | EventTravels
 _INTERFERENCE = CapacityChanges | AlarmIsHeld | OperatorAborts | OperatorAsks | OperatorCancels
 
 
@@ -328,6 +329,12 @@ class Schedule(Part):
             or (isinstance(entry, CallsFail | InvocationsFail) and entry.function in hearing)
             for entry in self.entries
         )
+
+    @property
+    def latest(self) -> float:
+        """Seconds by which the latest event is late."""
+        travels = (entry for entry in self.entries if isinstance(entry, _TRAVELLING))
+        return max((late for entry in travels for late in entry.arrivals), default=PROMPT)
 
     @property
     def whole(self) -> bool:
