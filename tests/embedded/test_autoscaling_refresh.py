@@ -62,6 +62,30 @@ def test_a_pending_refresh_has_no_start_time_yet() -> None:
     assert fleet.described(refresh)["StartTime"] < fleet.described(refresh)["EndTime"]
 
 
+def test_a_refresh_tells_its_times_in_whole_seconds() -> None:
+    fleet = Fleet(desired=1)
+    fleet.world.run_for(0.7)
+    refresh = fleet.start(fleet.release())
+    fleet.run_until(refresh, "Successful")
+
+    described = fleet.described(refresh)
+
+    assert refresh.started is not None
+    assert refresh.started.microsecond
+    assert described["StartTime"] == refresh.started.replace(microsecond=0)
+    assert described["EndTime"].microsecond == 0
+
+
+def test_a_refresh_begins_as_soon_as_its_world_lets_it() -> None:
+    fleet = Fleet(desired=1)
+    fleet.world.autoscaling.pending_seconds = 0.0
+
+    refresh = fleet.start(fleet.release())
+    fleet.run_until(refresh, "InProgress")
+
+    assert refresh.started == refresh.requested
+
+
 def test_a_group_has_at_most_one_active_refresh() -> None:
     fleet = Fleet(desired=1)
     fleet.start(fleet.release())

@@ -75,7 +75,7 @@ def test_a_rollback_remembers_the_moment_in_which_it_began() -> None:
     details = fleet.described(refresh)["RollbackDetails"]
     assert details["PercentageCompleteOnRollback"] == 50
     assert details["InstancesToUpdateOnRollback"] in (1, 2)
-    assert details["RollbackStartTime"] == fleet.world.clock.now()
+    assert details["RollbackStartTime"] == fleet.world.clock.now().replace(microsecond=0)
     assert details["RollbackReason"]
 
 

@@ -8,6 +8,7 @@ from random import Random
 from embedded.world.behaviour import Scenario
 from tests.simulation.death_dice import deaths
 from tests.simulation.foreign_dice import others, owned_by_others
+from tests.simulation.meeting_dice import meetings
 from tests.simulation.parts import PROMPT
 from tests.simulation.publish_dice import published, publishes, writers
 from tests.simulation.schedule import (
@@ -125,8 +126,10 @@ def schedule_of(seed: int, most_rollouts: int = MOST_ROLLOUTS) -> Schedule:
         entries += publishes(Random(f"publishes {seed}"), first, span)
         fleets = list(writers(Random(f"owned {seed}"), fleets))
     entries = list(_spread(Random(f"spread {seed}"), entries, len(fleets)))
-    # Last, with a fleet of their own choice: whom the others strike is the same without them.
-    entries += deaths(Random(f"deaths {seed}"), entries)
+    # Last, each with fleets of its own choice: whom the others strike is the same without them.
+    rolled = tuple(entries)
+    entries += deaths(Random(f"deaths {seed}"), rolled)
+    entries += meetings(Random(f"meetings {seed}"), fleets, rolled)
     return Schedule(
         seed=seed,
         world_seed=dice.getrandbits(32),

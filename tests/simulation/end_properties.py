@@ -37,10 +37,11 @@ def ends_are_what_they_say(seen: Observer, step: Step) -> Iterator[Violation]:
     if notes.aborted and not held:
         yield Violation("I6", f"a person aborted {before.name}, and no hold was left")
     look = before.look
-    whole = look is None or look.healthy >= look.floor
+    # All that are in service, and not the floor alone: a rollback was to make the fleet whole.
+    whole = look is None or (look.healthy >= look.floor and not look.unhealthy)
     if outcome == "RolledBack" and look is not None and not (whole or notes.lags):
         what = f"{before.name} ended as rolled back with {look.healthy} healthy instances"
-        yield Violation("I6", what, {"floor": look.floor})
+        yield Violation("I6", what, {"floor": look.floor, "in service": look.serving})
 
 
 def signals_are_heard(seen: Observer, step: Step) -> Iterator[Violation]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 
@@ -15,6 +15,7 @@ from embedded.world.world import World
 from tests.simulation.parts import PROMPT
 from tests.simulation.schedule import (
     CallsFail,
+    EventsAreLate,
     EventTravels,
     Failure,
     InvocationsFail,
@@ -83,6 +84,8 @@ class Injections:
         self._travels: dict[str, list[_ArmedTravel]] = {}
         self._invocations: dict[str, list[_ArmedInvocation]] = {}
         self._next_arrivals: Sequence[float] | None = None
+        self._late: list[tuple[datetime, float]] = []
+        """Until when events are late, and by how much."""
         world.faults.before_effect(self._before)
         world.faults.after_effect(self._after)
         world.events.delivery = self._delays
@@ -104,6 +107,12 @@ class Injections:
         until = self._world.clock.now() + timedelta(seconds=entry.seconds)
         self._world.reads.lag(entry.lag, until=until)
         self._note(f"reads lag by {entry.lag:.1f} s for {entry.seconds:.0f} s")
+
+    def delay(self, entry: EventsAreLate) -> None:
+        """Let every event be late for a while from now on."""
+        until = self._world.clock.now() + timedelta(seconds=entry.seconds)
+        self._late.append((until, entry.by))
+        self._note(f"events arrive after {entry.by:.0f} s for {entry.seconds:.0f} s")
 
     def next_arrives(self, arrivals: Sequence[float]) -> None:
         """Say when the very next event arrives."""
@@ -192,7 +201,9 @@ class Injections:
         if self._next_arrivals is not None:
             arrivals, self._next_arrivals = self._next_arrivals, None
             return arrivals
-        found: Sequence[float] = (PROMPT,)
+        now = self._world.clock.now()
+        late = (by for until, by in self._late if now < until)
+        found: Sequence[float] = (max(late, default=PROMPT),)
         for armed in self._travels.get(event.source, ()):
             armed.met += 1
             if 0 <= armed.met - armed.entry.nth < armed.entry.times:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 from tests.simulation import claim_properties as claims
 from tests.simulation import end_properties as ends
+from tests.simulation import look_properties as looks
 from tests.simulation import probing
 from tests.simulation import release_properties as releases
 from tests.simulation import start_properties as starts
@@ -43,7 +44,7 @@ INVARIANTS: dict[str, tuple[Check, ...]] = {
     "I9": (releases.quarantine_has_evidence, probing.nobody_asks_going_back),
     "I12": (claims.bakes_are_not_interrupted, starts.only_people_stop_rollouts),
     "effort": (starts.nothing_is_tried_for_nothing,),
-    "promptness": (ends.signals_are_heard,),
+    "promptness": (ends.signals_are_heard, looks.grace_ends),
 }
 """The properties of each invariant, in the order in which they are checked: some note what other
 ones then speak of. That live only moves forward (I8) is asked in ``live_is_proven``."""

@@ -156,15 +156,21 @@ def _newest_is_live(seen: Observer) -> Iterator[Violation]:
 
 
 def _what_is_live_is_published(seen: Observer) -> Iterator[Violation]:
-    """I3: whoever reads the parameter is told what is live; a rollback takes nothing else back."""
+    """I3: whoever reads the parameter is told what is live; a rollback takes nothing else back.
+
+    Where nothing was ever live, it may say what the fleet was found with, or nothing.
+    """
     told = seen.ledger.get("live")
-    if told is None or seen.in_a_persons_hands:
+    if seen.in_a_persons_hands:
         return
     name = f"/snaproll/{ENVIRONMENT}/live/{seen.scene.fleet.name}/snapshot"
     found = seen.scene.world.ssm.parameters.get(name)
     published = found.values[-1] if found else None
-    if published != told["snapshot"]:
-        what = f"{told['snapshot']} is live, and what is published as that is {published}"
+    if published is None and told is None:
+        return
+    live = told["snapshot"] if told else seen.scene.fleet.first_snapshot
+    if published != live:
+        what = f"{live} is live, and what is published as that is {published}"
         yield Violation("I3", what)
 
 

@@ -108,6 +108,8 @@ def _doubts(seen: Observer, actor: Rollout | None, live: Live) -> Iterator[str]:
     floor = 0 if seen.staged == live else look.floor
     if look.healthy < max(floor, 1):
         yield f"{look.healthy} instances were healthy at the last look, {look.floor} are the floor"
+    if look.unhealthy and not seen.notes.lags:
+        yield f"{look.unhealthy} of the instances in service were not healthy at the last look"
     yield from _alarmed(seen, actor)
     if look.alarm == "ALARM":
         yield "the fleet's alarm was firing at the last look"

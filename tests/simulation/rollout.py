@@ -31,6 +31,24 @@ class Look:
     floor: int
     alarm: str | None
 
+    @property
+    def unhealthy(self) -> int:
+        """How many of the instances in service were not healthy."""
+        return sum(self.serving.values()) - self.healthy
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the new instances of a rollout have come, by what its looks could see."""
+
+    most_healthy: int
+    """Most of them that were healthy at once."""
+    stands_since: datetime | None
+    """Since when some in service were not healthy and no more became so; None if none was waited
+    for."""
+    overdue: bool
+    """Whether some were not healthy when that had lasted for the whole grace."""
+
 
 @dataclass
 class Rollout:
@@ -66,6 +84,8 @@ class Rollout:
     """When it last looked itself."""
     waits_since: datetime | None = None
     """When it last lay down to sleep."""
+    progress: Progress | None = None
+    """How far its new instances had come when it last looked."""
 
     @property
     def began(self) -> datetime:

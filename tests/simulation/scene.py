@@ -128,10 +128,10 @@ class Scene:
         )
         return {str(one["sk"]): one for one in map(_plain, reply["Items"])}
 
-    def condemned(self, snapshot: str, before: datetime) -> bool:
+    def condemned(self, snapshot: str, *, before: datetime) -> bool:
         """Whether a snapshot was quarantined for the fleet, or rejected as unfit, by an instant."""
-        kept = (self._get(f"{kind}#{snapshot}") for kind in ("QUARANTINE", "REJECTION"))
-        return any(one and datetime.fromisoformat(one["at"]) < before for one in kept)
+        found = self._get(f"QUARANTINE#{snapshot}") or self._get(f"REJECTION#{snapshot}")
+        return found is not None and datetime.fromisoformat(found["at"]) < before
 
     def records(self) -> list[Item]:
         """What the fleet's rollouts left, oldest first."""

@@ -180,6 +180,14 @@ class EventTravels(Timed):
     arrivals: tuple[float, ...]
 
 
+class EventsAreLate(Timed):
+    """For some seconds, every event takes so many seconds to arrive."""
+
+    kind: Literal["late"] = "late"
+    by: float
+    seconds: float
+
+
 class OperatorAborts(OfFleet):
     """A person aborts the fleet's newest execution that runs: at once, or in its next such state.
 
@@ -223,7 +231,8 @@ class OperatorAsks(OfFleet):
 
     Holds or resumes the fleet, goes back to the previous release, wants the newest snapshot at
     once (repair), wants what is live to stay (stay) or to be rolled out again (again), looks ahead
-    (preview), or lifts the quarantine of the newest quarantined snapshot (lift).
+    (preview), lifts the quarantine of the newest quarantined snapshot (lift), or wants that one
+    rolled out all the same, without a reason (quarantined) or with one (insist).
     """
 
     kind: Literal["ask"] = "ask"
@@ -237,7 +246,23 @@ class OperatorAsks(OfFleet):
         "again",
         "preview",
         "lift",
+        "quarantined",
+        "insist",
     ]
+
+
+class InTheMiddle(OfFleet):
+    """Something happens to a rollout in the middle of what it does, whenever that is.
+
+    ``then`` happens ``later`` seconds after the fleet's newest execution that runs, or the newest
+    refresh of its group, is first seen in ``state``, from ``at`` on; its own time and fleet say
+    nothing. It never does when none comes there.
+    """
+
+    kind: Literal["middle"] = "middle"
+    state: str
+    later: float = 0.0
+    then: CapacityChanges | OperatorAborts | OperatorAsks = Field(discriminator="kind")
 
 
 class ComparisonRuns(Timed):
@@ -252,6 +277,13 @@ class ReadsLag(Timed):
     kind: Literal["lag"] = "lag"
     lag: float
     seconds: float
+
+
+class RefreshesBegin(Timed):
+    """From ``at`` on, instance refreshes begin so many seconds after they are asked for."""
+
+    kind: Literal["pending"] = "pending"
+    after: float
 
 
 class InvocationsFail(Timed):
@@ -280,6 +312,7 @@ Entry = Annotated[
     | AlarmIsHeld
     | CallsFail
     | EventTravels
+    | EventsAreLate
     | OperatorAborts
     | OperatorCancels
     | PolicyIsWritten
@@ -287,8 +320,10 @@ Entry = Annotated[
     | OperatorRedrives
     | OperatorAsks
     | EnvironmentStops
+    | InTheMiddle
     | ComparisonRuns
     | ReadsLag
+    | RefreshesBegin
     | InvocationsFail
     | Foreign
     | Publication,
@@ -297,7 +332,9 @@ Entry = Annotated[
 
 
 _TRAVELLING = SnapshotCompletes | DataIsReady | EventTravels
-_INTERFERENCE = CapacityChanges | AlarmIsHeld | OperatorAborts | OperatorAsks | OperatorCancels
+_INTERFERENCE = (
+    CapacityChanges | AlarmIsHeld | OperatorAborts | OperatorAsks | OperatorCancels | InTheMiddle
+)
 
 
 class Schedule(Part):
@@ -325,7 +362,7 @@ class Schedule(Part):
         """Whether events arrive in time, and nothing fails that hears them and looks."""
         hearing = ("SignalRolloutFunction", "WatchHealthFunction")
         return not self.lags and not any(
-            isinstance(entry, EventTravels)
+            isinstance(entry, EventTravels | EventsAreLate)
             or (isinstance(entry, CallsFail | InvocationsFail) and entry.function in hearing)
             for entry in self.entries
         )

@@ -20,6 +20,7 @@ from tests.simulation.schedule import (
     Entry,
     EventTravels,
     FleetSetup,
+    InTheMiddle,
     InvocationsFail,
     OperatorStarts,
     Schedule,
@@ -169,6 +170,8 @@ def _simpler(entry: Entry) -> Iterator[dict[str, object]]:
         case CallsFail() | InvocationsFail():
             yield {"times": 1}
             yield {"at": 0.0}
+        case InTheMiddle():
+            yield {"later": 0.0}
         case StackUpdates():
             yield {"new_image": False}
             yield {"data": "live"}

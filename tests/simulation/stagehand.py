@@ -26,9 +26,11 @@ from tests.simulation.schedule import (
     ComparisonRuns,
     Entry,
     EnvironmentStops,
+    EventsAreLate,
     EventTravels,
     FleetSetup,
     HistoryFills,
+    InTheMiddle,
     InvocationsFail,
     OperatorAborts,
     OperatorAsks,
@@ -37,6 +39,7 @@ from tests.simulation.schedule import (
     OperatorStarts,
     PolicyIsWritten,
     ReadsLag,
+    RefreshesBegin,
     SnapshotCompletes,
     SnapshotFails,
 )
@@ -77,11 +80,14 @@ class Stagehand:
         """Snapshot id by label."""
         self._aborts: list[OperatorAborts] = []
         self._redrives: list[OperatorRedrives] = []
+        self._middles: list[InTheMiddle] = []
+        self._begun = 0
+        """Of those, the ones whose moment has come and that have not happened yet."""
 
     @property
     def pending(self) -> int:
         """What was begun and is not over by itself."""
-        return self._stops + self._outsiders.pending
+        return self._stops + self._begun + self._outsiders.pending
 
     def do(self, entry: Entry) -> None:  # noqa: C901, PLR0912 - one line for each kind of entry
         """Carry one entry out."""
@@ -103,12 +109,18 @@ class Stagehand:
                 self._injections.arm_invocation(entry)
             case EventTravels():
                 self._injections.arm_travel(entry)
+            case EventsAreLate():
+                self._injections.delay(entry)
             case ReadsLag():
                 self._injections.lag(entry)
+            case RefreshesBegin():
+                self._world.autoscaling.pending_seconds = entry.after
             case ComparisonRuns():
                 self._compare()
             case OperatorAborts():
                 self._abort(entry)
+            case InTheMiddle():
+                self._middles.append(entry)
             case OperatorCancels():
                 self._cancel(entry)
             case HistoryFills():
@@ -144,6 +156,29 @@ class Stagehand:
                 self._world.clock.after(
                     _HESITATES, "a person redrives", partial(self._redrive, late)
                 )
+        for middle in list(self._middles):
+            if middle.state in self._states(middle.fleet):
+                self._middles.remove(middle)
+                self._begin(middle)
+
+    def _states(self, fleet: int) -> set[str | None]:
+        """Where the fleet's rollout and its group's newest refresh are."""
+        running = self._running(fleet)
+        refreshes = self._observers[fleet].scene.group.refreshes
+        return {
+            running[-1].position.state if running else None,
+            refreshes[-1].status if refreshes else None,
+        }
+
+    def _begin(self, middle: InTheMiddle) -> None:
+        then = middle.then.model_copy(update={"fleet": middle.fleet})
+        self._begun += 1
+
+        def do() -> None:
+            self._begun -= 1
+            self.do(then)
+
+        self._world.clock.after(middle.later, f"the schedule's {then.kind}", do)
 
     # -- snapshots --------------------------------------------------------------------------------
 
@@ -253,11 +288,9 @@ class Stagehand:
 
     def _request(self, entry: OperatorAsks) -> dict[str, object] | None:
         seen = self._observers[entry.fleet]
-        if entry.what == "lift":
+        if entry.what in ("lift", "quarantined", "insist"):
             bad = seen.newest_quarantined()
-            if bad is None:
-                return None
-            return {"lift_quarantine": bad, "reason": "it was the host", "by": "ann"}
+            return _of_quarantined(entry.what, bad) if bad is not None else None
         requests: dict[str, dict[str, object]] = {
             "hold": {"hold": "a look at it", "by": "ann"},
             "hold and roll back": {"hold": "wrong data", "by": "ann", "running": "roll_back"},
@@ -308,6 +341,13 @@ class Stagehand:
     def _release_alarm(self, alarm: str) -> None:
         self._note(f"the alarm {alarm} follows its metric again")
         self._world.cloudwatch.release(alarm)
+
+
+def _of_quarantined(what: str, bad: str) -> dict[str, object]:
+    """What a person asks of a snapshot that is quarantined."""
+    if what == "lift":
+        return {"lift_quarantine": bad, "reason": "it was the host", "by": "ann"}
+    return {"snapshot": bad, **({"reason": "it is good"} if what == "insist" else {})}
 
 
 def build(stage: Stage, name: str, setup: FleetSetup) -> StagedFleet:

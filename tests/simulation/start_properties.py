@@ -96,7 +96,7 @@ def nothing_is_tried_for_nothing(seen: Observer, step: Step) -> Iterator[Violati
         return
     # What was condemned after it had begun meets the gate.
     began = new.execution.started_at
-    if new.snapshot != seen.live.snapshot and seen.scene.condemned(new.snapshot, began):
+    if new.snapshot != seen.live.snapshot and seen.scene.condemned(new.snapshot, before=began):
         what = f"the comparison started {new.name}, whose snapshot was condemned"
         yield Violation("I9", what)
     trouble = seen.ledger.get("trouble")

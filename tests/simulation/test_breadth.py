@@ -35,8 +35,11 @@ from tests.simulation.publications import (
 from tests.simulation.report import timeline
 from tests.simulation.schedule import (
     Entry,
+    EventsAreLate,
     FleetSetup,
+    InTheMiddle,
     OperatorAsks,
+    RefreshesBegin,
     Schedule,
     SnapshotCompletes,
 )
@@ -73,7 +76,8 @@ def violation_of(*entries: Timed, **fleet: object) -> Violation:
 def test_everything_that_there_is_gets_rolled() -> None:
     rolled = {entry.kind for seed in range(1000) for entry in schedule_of(seed).entries}
 
-    everything = (*get_args(Foreign), *get_args(Publication))
+    met = (EventsAreLate, InTheMiddle, RefreshesBegin)
+    everything = (*get_args(Foreign), *get_args(Publication), *met)
     assert {one.model_fields["kind"].default for one in everything} <= rolled
 
 

@@ -54,6 +54,7 @@ class Conductor:
         self._watching: dict[InstanceRefresh, Group] = {}
         """The active refreshes that name alarms."""
         self.alarm_notice_seconds = ALARM_NOTICE_SECONDS
+        self.pending_seconds: float = PENDING_SECONDS
         world.cloudwatch.watch(self._alarm_news)
 
     def progress(self, group: Group, refresh: InstanceRefresh) -> Progress:
@@ -67,7 +68,7 @@ class Conductor:
         group.refreshes.append(refresh)
         if refresh.preferences.alarms:
             self._watching[refresh] = group
-        self._timer(group, refresh, "start", timedelta(seconds=PENDING_SECONDS), self._start)
+        self._timer(group, refresh, "start", timedelta(seconds=self.pending_seconds), self._start)
 
     def cancel(self, group: Group, refresh: InstanceRefresh, *, wait: bool) -> None:
         """Stop replacing; what was replaced stays so."""

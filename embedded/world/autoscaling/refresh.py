@@ -57,7 +57,7 @@ class Rollback:
         """The rollback as botocore's ``RollbackDetails`` shape."""
         return {
             "RollbackReason": self.reason[:_REASON_LIMIT],
-            "RollbackStartTime": self.started,
+            "RollbackStartTime": _in_seconds(self.started),
             "PercentageCompleteOnRollback": self.percentage_complete,
             "InstancesToUpdateOnRollback": self.instances_to_update,
         }
@@ -145,11 +145,19 @@ class InstanceRefresh:
         if self.reason:
             shape["StatusReason"] = self.reason[:_REASON_LIMIT]
         if self.started is not None:
-            shape["StartTime"] = self.started
+            shape["StartTime"] = _in_seconds(self.started)
         if self.ended is not None:
-            shape["EndTime"] = self.ended
+            shape["EndTime"] = _in_seconds(self.ended)
         if self.desired_as_passed is not None:
             shape["DesiredConfiguration"] = copied(self.desired_as_passed)
         if self.rollback is not None:
             shape["RollbackDetails"] = self.rollback.describe()
         return shape
+
+
+def _in_seconds(at: datetime) -> datetime:
+    """An instant as Auto Scaling tells it: the AWS CLI reference shows whole seconds only.
+
+    How it rounds is not documented. Cut off, a refresh may seem older than what asked for it.
+    """
+    return at.replace(microsecond=0)

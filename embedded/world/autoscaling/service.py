@@ -71,6 +71,15 @@ class AutoScaling(Service):
         self._registry.conductor.alarm_notice_seconds = seconds
 
     @property
+    def pending_seconds(self) -> float:
+        """How long a refresh is pending before it begins."""
+        return self._registry.conductor.pending_seconds
+
+    @pending_seconds.setter
+    def pending_seconds(self, seconds: float) -> None:
+        self._registry.conductor.pending_seconds = seconds
+
+    @property
     def launches(self) -> list[Launch]:
         """Every instance that any group ever launched, with the snapshots that it was made of."""
         return self._registry.upkeep.launches
