@@ -97,25 +97,22 @@ def test_a_promotion_that_is_run_again_writes_nothing_twice(
     assert len(writes(stage)) == 2
 
 
-def test_a_promotion_that_never_ended_is_taken_back_with_its_release(
-    stage: Stage, fleet: StagedFleet
-) -> None:
-    # Given a live release, and a later one that was published but never entered into the ledger
-    good = stage.roll(fleet)
+def go_back_from_half_a_promotion(stage: Stage, fleet: StagedFleet) -> None:
+    """Roll a release that is published and never entered into the ledger, and go back from it."""
 
     def deny(call: Call) -> None:
         if (call.caller, call.operation) == ("PromoteReleaseFunction", "PutItem"):
             raise AwsError("AccessDeniedException", "no")
 
     stage.world.faults.before_effect(deny)
+    before = len(stage.rollouts())
     stage.complete_snapshot(fleet)
-    stage.world.run_until(lambda: len(stage.rollouts()) == 2, limit=PATIENCE)
+    stage.world.run_until(lambda: len(stage.rollouts()) > before, limit=PATIENCE)
     dying = stage.rollouts()[-1]
     stage.world.run_until(lambda: not dying.running, limit=PATIENCE)
     assert published(stage, fleet, "snapshot") == dying.input.value["snapshot"]
-
-    # When whoever takes the rollout over finds the fleet bad, and goes back
     stage.world.faults.clear()
+    # Whoever takes the rollout over finds the fleet bad.
     cloudwatch: Any = stage.session.client("cloudwatch")
     (alarm,) = cloudwatch.describe_alarms(AlarmNames=[fleet.alarm])["MetricAlarms"]
     kept = ("AlarmName", "Namespace", "MetricName", "Dimensions", "Statistic", "Period")
@@ -128,9 +125,39 @@ def test_a_promotion_that_never_ended_is_taken_back_with_its_release(
     )
     # CloudWatch itself would say so some minutes later.
     cloudwatch.set_alarm_state(AlarmName=fleet.alarm, StateValue="ALARM", StateReason="a test")
-    stage.world.run_until(lambda: len(stage.rollouts()) == 3, limit=PATIENCE)
+    stage.world.run_until(lambda: len(stage.rollouts()) > before + 1, limit=PATIENCE)
     stage.finish()
+    assert outcome(stage.rollouts()[before + 1]) == "RolledBack"
+
+
+def test_a_promotion_that_never_ended_is_taken_back_with_its_release(
+    stage: Stage, fleet: StagedFleet
+) -> None:
+    # Given a live release
+    good = stage.roll(fleet)
+
+    # When a later one is published, never entered into the ledger, and gone back from
+    go_back_from_half_a_promotion(stage, fleet)
 
     # Then what is published is what the fleet serves
-    assert outcome(stage.rollouts()[-1]) == "RolledBack"
     assert published(stage, fleet, "snapshot") == good.input.value["snapshot"]
+
+
+def test_a_promotion_that_never_ended_is_taken_back_to_what_is_live_and_not_to_drift(
+    stage: Stage, fleet: StagedFleet
+) -> None:
+    # Given a live release, on whose group somebody saved the first version again
+    good = stage.roll(fleet)
+    template = stage.world.ec2.template(fleet.template_id)
+    live = template.default_number
+    stage.session.client("autoscaling").update_auto_scaling_group(
+        AutoScalingGroupName=fleet.group,
+        LaunchTemplate={"LaunchTemplateId": fleet.template_id, "Version": "1"},
+    )
+
+    # When a later one is published, never entered into the ledger, and gone back from
+    go_back_from_half_a_promotion(stage, fleet)
+
+    # Then what is published, and the template's default, are what the ledger calls live
+    assert published(stage, fleet, "snapshot") == good.input.value["snapshot"]
+    assert template.default_number == live != 1

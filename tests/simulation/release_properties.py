@@ -164,6 +164,9 @@ def default_is_proven(seen: Observer, _: Step) -> Iterator[Violation]:
     version = seen.scene.default_version
     if version in (seen.live.version, seen.proven.version):
         return
+    # Before anything was live, it goes back to what the group saves, be it what others made.
+    if "live" not in seen.ledger and version in seen.meddled.made:
+        return
     claimant, staged = seen.claimant, seen.staged
     is_staged = staged is not None and version == staged.version
     if staged and is_staged and claimant and not any(_doubts(seen, claimant, staged)):

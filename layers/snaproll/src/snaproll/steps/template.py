@@ -105,13 +105,14 @@ def delete_template_version(request: DiscardRequest, runtime: Runtime) -> Record
         users = _users(group, discarded)
         if users:
             raise VersionInUseError(f"{discarded} is still used by {listed(users)}.")
-    prove(rollout, runtime)
-    _unpublish(request, runtime)
+    state = runtime.ledger.state(rollout.fleet)
+    proven(rollout, state)
+    _unpublish(request, state, runtime)
     template = runtime.templates.template(discarded.template_id)
     if template is None:
         return Recorded(message=f"The launch template of {discarded} is gone.")
     if template.default_version == discarded.version:
-        runtime.templates.set_default(request.target.template)
+        runtime.templates.set_default(_default_before(request, state, runtime))
     runtime.templates.delete(discarded)
     newest = _newest_but_leftovers(request, group, runtime)
     snapshot = request.candidate.snapshot
@@ -176,10 +177,27 @@ def _made_for(fleet: str, contents: VersionContents) -> bool:
     return contents.note.startswith(_MARK) and f" for {fleet}, from version " in contents.note
 
 
-def _unpublish(request: DiscardRequest, runtime: Runtime) -> None:
-    """Publish what the fleet went back to, where a promotion that did not end left the other."""
-    fleet, target = request.rollout.fleet, request.target.snapshot
-    if target is None or runtime.live.snapshot(fleet) != request.candidate.snapshot:
+def _default_before(
+    request: DiscardRequest, state: FleetState, runtime: Runtime
+) -> TemplateVersion:
+    """What the default was before a promotion that did not end moved it.
+
+    That is what is live, and not what the group went back to, which others may have saved there.
+    """
+    live = state.live.template if state.live else None
+    if live is None or live == request.candidate.template or runtime.templates.read(live) is None:
+        return request.target.template
+    return live
+
+
+def _unpublish(request: DiscardRequest, state: FleetState, runtime: Runtime) -> None:
+    """Publish what is live, where a promotion that did not end left the other.
+
+    Where nothing was, that is what the fleet went back to.
+    """
+    fleet, discarded = request.rollout.fleet, request.candidate.snapshot
+    live = state.live.snapshot if state.live else request.target.snapshot
+    if live is None or runtime.live.snapshot(fleet) != discarded:
         return
-    if target != request.candidate.snapshot:
-        runtime.live.publish(fleet, target, data_time_of(target, runtime))
+    if live != discarded:
+        runtime.live.publish(fleet, live, data_time_of(live, runtime))
