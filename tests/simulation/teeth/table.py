@@ -33,8 +33,8 @@ repository, where another process plays the seeds. It counts as found only if
 
 "seeds" is how many it took; "found by" is the invariant that spoke, by its number in
 [architecture.md](architecture.md), and what it said. `end` is asked when all is at rest; `stop`,
-`signal`, `grace` and `back-off` are promises of the documentation that have no number. This page is written
-by `make teeth`; [simulation.md](simulation.md) tells which properties the bugs taught it.
+`signal`, `grace` and `back-off` are promises of the documentation that have no number. This page is
+written by `make teeth`; [simulation.md](simulation.md) tells which properties the bugs taught it.
 
 | bug | where | seeds | found by |
 |---|---|---:|---|

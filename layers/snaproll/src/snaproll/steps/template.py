@@ -14,7 +14,7 @@ from snaproll.domain.snapshot import data_time
 from snaproll.domain.wording import listed
 from snaproll.errors import NotYetVisibleError, TemplateRefusedError, VersionInUseError
 from snaproll.runtime import Runtime
-from snaproll.steps.claim import prove, proven
+from snaproll.steps.claim import proven
 from snaproll.steps.snapshot import data_time_of
 
 _MARK = "snaproll: "
