@@ -32,7 +32,8 @@ def passed_the_gate(seen: Observer, step: Step) -> Iterator[Violation]:
         if snapshot is None or not snapshot.encrypted:
             what = f"an instance was launched from the unencrypted snapshot {snapshot_id}"
             yield Violation("I1", what, evidence)
-        if snapshot_id == seen.scene.fleet.first_snapshot:
+        # What is live passed it before. Asked for again while a newer one is staged, it is refused.
+        if snapshot_id in (seen.scene.fleet.first_snapshot, seen.live.snapshot):
             continue
         # Auto Scaling launches what others saved: that is told or healed, and not ours.
         if launch.template_version in seen.meddled.saved:
@@ -189,13 +190,21 @@ def default_is_proven(seen: Observer, _: Step) -> Iterator[Violation]:
 
 
 def saved_is_live(seen: Observer, _: Step) -> Iterator[Violation]:
-    """I3: during a refresh the group's saved version is the last live release."""
+    """I3: during a refresh the group's saved version is the last live release.
+
+    A person who resumed a fleet that could not go back leaves the other one saved, and what is
+    rolled from there on goes back to that.
+    """
     scene = seen.scene
     refresh = scene.group.refresh
     # A rollout goes back to what it found, be it what others saved; and what is live and proven is
     # there twice when others made another version of it.
     right = {seen.live.version, seen.proven.version} | seen.meddled.saved
-    if refresh is not None and scene.saved_version not in right:
+    if refresh is None or scene.saved_version in right:
+        return
+    if seen.resumed_unmended:
+        seen.meddled.saved.add(scene.saved_version)
+    else:
         yield Violation(
             "I3",
             f"the group saves version {scene.saved_version} while a refresh is {refresh.status}",
