@@ -150,9 +150,15 @@ def _as_it_was(snapshot: Reply, oldest: datetime) -> Reply:
 
 
 def _without_new_refreshes(_: Params, reply: Reply, oldest: datetime) -> Reply:
-    # One that is still pending has no StartTime, and was made a moment ago.
-    kept = [one for one in reply["InstanceRefreshes"] if one.get("StartTime", _NEVER) <= oldest]
+    kept = [one for one in reply["InstanceRefreshes"] if _first_known(one) <= oldest]
     return {**reply, "InstanceRefreshes": kept}
+
+
+def _first_known(refresh: Reply) -> datetime:
+    # One that is still pending has no StartTime, and was made a moment ago; one that was cancelled
+    # then never gets one.
+    known: datetime = refresh.get("StartTime") or refresh.get("EndTime") or _NEVER
+    return known
 
 
 _HIDERS: Final[Mapping[str, Callable[[Any, Any, datetime], Any]]] = {

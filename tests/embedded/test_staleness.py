@@ -99,6 +99,20 @@ def test_a_refresh_that_was_just_started_is_not_listed(stage: Stage, fleet: Stag
     assert len(listed()) == 1
 
 
+def test_a_refresh_that_was_cancelled_before_it_started_is_listed_like_any_other(
+    stage: Stage, fleet: StagedFleet
+) -> None:
+    autoscaling = stage.session.client("autoscaling")
+    autoscaling.start_instance_refresh(AutoScalingGroupName=fleet.group)
+    autoscaling.cancel_instance_refresh(AutoScalingGroupName=fleet.group)
+    stage.world.run_for(60)
+
+    reply = autoscaling.describe_instance_refreshes(AutoScalingGroupName=fleet.group)
+
+    [refresh] = reply["InstanceRefreshes"]
+    assert (refresh["Status"], "StartTime" in refresh) == ("Cancelled", False)
+
+
 def test_a_group_that_was_just_changed_is_described_as_it_was(
     stage: Stage, fleet: StagedFleet
 ) -> None:
