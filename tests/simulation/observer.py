@@ -225,7 +225,7 @@ class Observer:
             return
         before.taken_over = True
         now.refreshes, now.versions = list(before.refreshes), list(before.versions)
-        now.succeeds = before
+        now.succeeds, now.went_back = before, before.went_back
         now.unfit, now.capacity, now.look = before.unfit, before.capacity, before.look
         now.fleet_was_healthy = before.fleet_was_healthy
         now.way_back_was_there = before.way_back_was_there

@@ -283,9 +283,9 @@ def _moves_forward(seen: Observer, actor: Rollout | None, live: Live) -> Iterato
 
 def going_back_leaves_a_hold(seen: Observer, step: Step) -> Iterator[Violation]:
     """I8: a fleet that a person moved back is held, so that automation does not undo it."""
-    for rollout in step.ended:
-        if rollout.went_back and "hold" not in seen.ledger:
-            yield Violation("I8", f"{rollout.name} moved the fleet back and left no hold")
+    before = step.before
+    if before is not None and before.went_back and seen.ledger.keys().isdisjoint({"claim", "hold"}):
+        yield Violation("I8", f"{before.name} moved the fleet back and left no hold")
 
 
 def there_is_a_way_back(seen: Observer, step: Step) -> Iterator[Violation]:

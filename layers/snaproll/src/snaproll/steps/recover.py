@@ -93,7 +93,7 @@ def _recover_dead(fleet: str, claim: Claim, status: str, runtime: Runtime) -> st
         reason = "its instances were healthy through the bake"
         return _end(fleet, claim, Outcome.LIVE, reason, runtime, hold=aborted)
     if claim.takeovers >= MOST_TAKEOVERS:
-        reason = f"its rollout died {MOST_TAKEOVERS + 1} times, the last time as {status}"
+        reason = f"its rollout was taken over {MOST_TAKEOVERS} times and died again, as {status}"
         return _end(fleet, claim, Outcome.NEEDS_ATTENTION, reason, runtime, hold=reason)
     if aborted and claim.source is None and claim.candidate is None:
         return _end(fleet, claim, Outcome.STOPPED, aborted, runtime, hold=aborted)
