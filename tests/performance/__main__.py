@@ -45,7 +45,7 @@ def measure() -> list[Measured]:
     """Measure everything."""
     healthy = rollouts.healthy_rollout()
     refresh, rollback = rollouts.event_to_refresh(), rollouts.signal_to_rollback()
-    calls = rollouts.assessment_calls(40)
+    calls = rollouts.assessment_calls(1000)
     used = rollouts.clients_used()
     slowest = max(
         (imports.measure(name, clients) for name, clients in used.items()),
@@ -61,8 +61,9 @@ def measure() -> list[Measured]:
         Measured(f"transitions, healthy rollout of {hours:.1f} h", healthy.transitions, "", 120),
         Measured("history events of it", healthy.history_events, "", 15_000),
         Measured("cost of it", healthy.cost_usd, "$", 0.005),
-        Measured(f"calls of a look, {calls.capacity} instances", calls.waiting, "", 6),
-        Measured("calls of a look and the way back", calls.deciding, "", 12),
+        Measured(f"calls of a look that waits, {calls.capacity} instances", calls.waiting, "", 6),
+        Measured("calls of a look that decides", calls.deciding, "", 12),
+        Measured("calls of the step that rolls back", calls.rolling_back, "", None),
         Measured(f"calls for each of {compared.fleets} idle fleets", compared.per_fleet, "", 3),
         Measured("calls in the longest run of that comparison", compared.longest, "", 300),
         Measured(f"import of {slowest.function} by the bare SDK's", slowest.ratio, "x", 1.4),

@@ -12,6 +12,7 @@ from embedded.scenarios.costs import cost_of
 from embedded.scenarios.stage import Stage
 from embedded.states.execution import Execution
 from embedded.world.faults import Call
+from tests.integration.seen import results_of
 
 TWO_HOURS = {
     "refresh": {
@@ -108,11 +109,14 @@ def _until(stage: Stage, wanted: Callable[[Call], bool], since: int) -> Call:
 
 @dataclass(frozen=True)
 class AssessmentCalls:
-    """Most AWS calls of one invocation of ``WatchHealth``, and of the step that acted on it."""
+    """Most AWS calls of one run of ``WatchHealth``, and of the step that acts on a bad verdict."""
 
     capacity: int
     waiting: int
+    """Of a look after which the rollout waits on."""
     deciding: int
+    """Of a look that ends the waiting."""
+    rolling_back: int
 
 
 def assessment_calls(capacity: int) -> AssessmentCalls:
@@ -120,13 +124,17 @@ def assessment_calls(capacity: int) -> AssessmentCalls:
     stage = Stage(check_replies=False)
     fleet = stage.add_fleet("bench", capacity=capacity)
     first = len(stage.world.calls)
-    stage.roll(fleet, "degrades")
-    looks = list(_invocations(stage.world.calls[first:], "WatchHealthFunction"))
-    acting = list(_invocations(stage.world.calls[first:], "RollBackFunction"))
+    rollout = stage.roll(fleet, "degrades")
+    calls = stage.world.calls[first:]
+    looks: dict[bool, list[int]] = {True: [], False: []}
+    answers = results_of(rollout, "WatchHealth")
+    for answer, look in zip(answers, _invocations(calls, "WatchHealthFunction"), strict=True):
+        looks[answer["verdict"] == "wait"].append(len(look))
     return AssessmentCalls(
         capacity,
-        waiting=max(len(look) for look in looks),
-        deciding=max(len(look) for look in looks) + max(map(len, acting), default=0),
+        waiting=max(looks[True]),
+        deciding=max(looks[False]),
+        rolling_back=max(map(len, _invocations(calls, "RollBackFunction"))),
     )
 
 
