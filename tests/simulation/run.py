@@ -86,8 +86,13 @@ def run(
 
 def _everywhere(batches: Iterable[tuple[range, int]], jobs: int) -> Iterator[Tally]:
     if jobs == 1:
+        usual = gc.get_threshold()
         prepare_process()
-        yield from map(_play_batch, batches)
+        try:
+            yield from map(_play_batch, batches)
+        finally:  # Whoever called goes on in this process.
+            gc.set_threshold(*usual)
+            gc.unfreeze()
         return
     with ProcessPoolExecutor(jobs, initializer=prepare_process) as pool:
         yield from pool.map(_play_batch, batches)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,7 @@ def test_a_broken_off_run_counts_what_it_had_counted(
     monkeypatch.setattr(program, "_PROGRESS", path)
     fresh = begin(path, start=0, seeds=2, rollouts=1)
     keep(path, fresh.model_copy(update={"tally": Tally(seeds=1)}))
+    collecting = gc.get_threshold()
 
     ended = program.main(["--seeds", "2", "--rollouts", "1", "--jobs", "1", "--resume"])
 
@@ -104,3 +106,4 @@ def test_a_broken_off_run_counts_what_it_had_counted(
     assert "goes on with seed 1" in told
     assert "2 seeds:" in told
     assert not path.exists()
+    assert gc.get_threshold() == collecting, "the next test's garbage is collected seldom as well"
