@@ -100,19 +100,20 @@ def delete_template_version(request: DiscardRequest, runtime: Runtime) -> Record
     """
     rollout, discarded = request.rollout, request.candidate.template
     policy = rollout.policy
-    group = runtime.groups.get(policy.auto_scaling_group)
-    if group is not None:
-        users = _users(group, discarded)
-        if users:
-            raise VersionInUseError(f"{discarded} is still used by {listed(users)}.")
     state = runtime.ledger.state(rollout.fleet)
     proven(rollout, state)
+    # A promotion that did not end is taken back, also where the version itself has to stay.
     _unpublish(request, state, runtime)
     template = runtime.templates.template(discarded.template_id)
     if template is None:
         return Recorded(message=f"The launch template of {discarded} is gone.")
     if template.default_version == discarded.version:
         runtime.templates.set_default(_default_before(request, state, runtime))
+    group = runtime.groups.get(policy.auto_scaling_group)
+    if group is not None:
+        users = _users(group, discarded)
+        if users:
+            raise VersionInUseError(f"{discarded} is still used by {listed(users)}.")
     runtime.templates.delete(discarded)
     newest = _newest_but_leftovers(request, group, runtime)
     snapshot = request.candidate.snapshot
