@@ -30,16 +30,17 @@ def grace_ends(seen: Observer, step: Step) -> Iterator[Violation]:
     claim, before = seen.ledger["claim"], actor.progress
     if claim.get("phase") == "back" or claim.get("stop") is not None:
         return
-    actor.progress = _progress(seen, actor)
+    actor.progress = _progress(seen, actor, int(claim["candidate"]["template"]["version"]))
     if before is not None and before.overdue:
         what = f"{actor.name} goes on with new instances that were not healthy within their grace"
         yield Violation("grace", what, {"since": before.stands_since})
 
 
-def _progress(seen: Observer, actor: Rollout) -> Progress:
+def _progress(seen: Observer, actor: Rollout, version: int) -> Progress:
     scene, before, now = seen.scene, actor.progress, seen.scene.now
     members = scene.group.members(PENDING, IN_SERVICE)
-    new = [one for one in members if scene.snapshot_on(one) == actor.snapshot]
+    # By its version: what is rolled out again has the data that the others have as well.
+    new = [one for one in members if one.instance.template_version == version]
     healthy = sum(scene.healthy(one) for one in new)
     unready = any(one.lifecycle == IN_SERVICE and not scene.healthy(one) for one in new)
     most = before.most_healthy if before else 0
