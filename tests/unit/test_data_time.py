@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from snaproll.domain.snapshot import (
@@ -65,6 +65,8 @@ def test_a_tag_that_is_no_instant_is_not_guessed_at(tag: str, why: str) -> None:
     assert f'"{tag}"' in found.why
 
 
+@example(datetime(1970, 1, 1, tzinfo=UTC))
+@example(datetime(8999, 12, 31, tzinfo=UTC))
 @given(st.datetimes(datetime(1971, 1, 1), datetime(8999, 12, 30), timezones=st.timezones()))  # noqa: DTZ001 - the zones are drawn
 def test_any_instant_with_a_zone_is_read_as_the_same_instant_in_utc(instant: datetime) -> None:
     found = data_time(good_snapshot(tags={DATA_TIME: instant.isoformat()})).at

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from snaproll.domain.claims import (
     give_up_claim,
     note_intent,
+    note_source,
     promote,
     prove_claim,
     resume,
@@ -138,6 +139,21 @@ def test_a_lost_claim_is_told_with_its_holder(state: FleetState, holder: str) ->
         prove_claim("sec-prod", state, execution=EXECUTION, fence=3)
 
     assert holder in str(lost.value)
+    assert "fleet sec-prod" in str(lost.value)
+
+
+def test_what_a_version_is_made_from_is_noted_before_it_is_made() -> None:
+    state = claimed(FleetState(revision=5, fence=2, live=LIVE))
+
+    noted = note_source(state, claim_of(state), source=OLD, target=TARGET)
+
+    assert (claim_of(noted).source, claim_of(noted).target) == (OLD, TARGET)
+    assert claim_of(noted).candidate is None
+    assert note_intent(noted, claim_of(noted), candidate=CANDIDATE, target=TARGET) == (
+        noted.model_copy(
+            update={"claim": claim_of(noted).model_copy(update={"candidate": CANDIDATE})}
+        )
+    )
 
 
 def test_what_will_be_changed_is_noted_before_it_is() -> None:
