@@ -28,9 +28,10 @@ def grace_ends(seen: Observer, step: Step) -> Iterator[Violation]:
     if all(one.caller != _LOOK for one in step.calls):
         return
     claim, before = seen.ledger["claim"], actor.progress
-    if claim.get("phase") == "back" or claim.get("stop") is not None:
+    candidate = claim.get("candidate")
+    if candidate is None or claim.get("phase") == "back" or claim.get("stop") is not None:
         return
-    actor.progress = _progress(seen, actor, int(claim["candidate"]["template"]["version"]))
+    actor.progress = _progress(seen, actor, int(candidate["template"]["version"]))
     if before is not None and before.overdue:
         what = f"{actor.name} goes on with new instances that were not healthy within their grace"
         yield Violation("grace", what, {"since": before.stands_since})
