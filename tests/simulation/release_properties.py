@@ -84,10 +84,13 @@ def _renumbered(seen: Observer, live: Live) -> bool:
     """Whether what is live only got the number of another version.
 
     A release is told by its snapshot: the ledger takes over a version that others saved with the
-    same one, and takes the proven one back when that turns out bad.
+    same one, and takes the proven one back when that turns out bad. Where reads lag, it may be one
+    that others have just saved another version after.
     """
     same = live.snapshot == seen.live.snapshot
-    return same and (live == seen.proven or live.version in seen.meddled.saved)
+    meddled = seen.meddled
+    saved = meddled.saved | meddled.made if seen.notes.lags else meddled.saved
+    return same and (live == seen.proven or live.version in saved)
 
 
 def _doubts(seen: Observer, actor: Rollout | None, live: Live) -> Iterator[str]:
